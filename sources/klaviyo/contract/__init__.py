@@ -1,0 +1,106 @@
+"""Klaviyo's API at one revision, as facts: what each endpoint allows and what each object holds."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+ColumnType = Literal["text", "bigint", "double", "bool", "timestamp", "date", "json"]
+Tree = dict[str, "ColumnType | Tree"]
+
+
+class Limit(NamedTuple):
+    """So many requests in so many seconds."""
+
+    requests: int
+    seconds: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """What Klaviyo allows at one method and path."""
+
+    path: str
+    limits: tuple[Limit, ...]
+    scopes: tuple[str, ...]
+    object: str
+    included: tuple[str, ...]
+    page_size: int | None
+    sort: frozenset[str]
+    include: frozenset[str]
+    additional_fields: dict[str, list[str]]
+    operators: dict[str, frozenset[str]]
+
+    def allows(self, operator: str, on: str) -> bool:
+        return operator in self.operators.get(on, ())
+
+
+@dataclass(frozen=True)
+class ObjectType:
+    """The attributes (a tree of column types) and relationships of one response object."""
+
+    type: str
+    attributes: Tree
+    to_one: frozenset[str]
+    to_many: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Contract:
+    revision: str
+    endpoints: dict[str, Endpoint]
+    objects: dict[str, ObjectType] = field(repr=False)
+
+    def collection(self, path: str) -> Endpoint:
+        return self.endpoints[f"GET {path}"]
+
+    def included(self, endpoint: Endpoint, object_type: str) -> ObjectType:
+        """The shape that an endpoint's `included` gives to objects of this type."""
+        return next(self.objects[name] for name in endpoint.included if self.objects[name].type == object_type)
+
+
+def revisions() -> list[str]:
+    """The revisions we hold a contract of, oldest first."""
+    return sorted(path.stem for path in Path(__file__).parent.glob("*.json"))
+
+
+@cache
+def load(revision: str) -> Contract:
+    facts = json.loads(Path(__file__).with_name(f"{revision}.json").read_text())
+    return Contract(
+        revision=facts["revision"],
+        endpoints={name: _endpoint(name, endpoint) for name, endpoint in facts["endpoints"].items()},
+        objects={name: _object(value) for name, value in facts["objects"].items()},
+    )
+
+
+def _endpoint(name: str, facts: dict[str, Any]) -> Endpoint:
+    return Endpoint(
+        path=name.split(" ")[1],
+        limits=tuple(Limit(*limit) for limit in facts["limits"][""]),
+        scopes=tuple(facts.get("scopes", ())),
+        object=facts["object"],
+        included=tuple(facts.get("included", ())),
+        page_size=facts.get("page", {}).get("max"),
+        sort=frozenset(facts.get("sort", ())),
+        include=frozenset(facts.get("include", ())),
+        additional_fields=facts.get("additional_fields", {}),
+        operators={on: _operators(spec) for on, spec in facts.get("filters", {}).items()},
+    )
+
+
+def _operators(spec: dict[str, Any]) -> frozenset[str]:
+    return frozenset(operator for arity in ("single", "list", "none") for operator in spec.get(arity, ()))
+
+
+def _object(facts: dict[str, Any]) -> ObjectType:
+    relationships = facts.get("relationships", {})
+    return ObjectType(
+        type=facts["type"],
+        attributes=facts.get("attributes", {}),
+        to_one=frozenset(name for name, relation in relationships.items() if not relation["many"]),
+        to_many=frozenset(name for name, relation in relationships.items() if relation["many"]),
+    )

@@ -1,0 +1,199 @@
+"""The only module that speaks HTTP: authenticated, paced, retried reads of Klaviyo's API."""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+
+from sources.klaviyo.contract import Endpoint
+from sources.klaviyo.errors import (
+    BadRequest,
+    CursorExpired,
+    KlaviyoError,
+    MalformedPage,
+    NotPermitted,
+    RevisionRetired,
+    Unauthorized,
+    Unreachable,
+)
+from sources.klaviyo.limits import Limiter
+from sources.klaviyo.tally import Tally
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE: Final = "application/vnd.api+json"
+TIMEOUT: Final = (10, 90)
+"""Seconds to connect, and between two reads."""
+FIRST_PAUSE: Final = 0.5
+LONGEST_PAUSE: Final = 60.0
+CONNECTIONS: Final = 64
+RETRIED: Final = frozenset({408, 425, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
+FIRST_CONTACT_ATTEMPTS: Final = 4
+"""A host that has never answered is more often a wrong address than an outage."""
+
+
+@dataclass
+class Client:
+    """Reads of one account. Thread-safe; connections are kept and shared."""
+
+    api_key: str
+    base_url: str
+    revision: str
+    limiter: Limiter = field(default_factory=Limiter)
+    attempts: int = 8
+    """Failures in a row after which a request is given up."""
+    patience: float = 900.0
+    """Seconds that one request may take in all, its retries and pauses counted in."""
+    sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
+    contacted: bool = field(default=False, init=False)
+    """Whether Klaviyo has answered at all."""
+
+    def __post_init__(self) -> None:
+        self.base_url = self.base_url.rstrip("/")
+        self.session = requests.Session()
+        for scheme in ("http://", "https://"):
+            self.session.mount(scheme, requests.adapters.HTTPAdapter(pool_maxsize=CONNECTIONS))
+        self.session.headers.update(
+            {
+                "Authorization": f"Klaviyo-API-Key {self.api_key}",
+                "Accept": MEDIA_TYPE,
+                "Accept-Encoding": "gzip",
+                "User-Agent": f"klaviyo-etl/{version('klaviyo-etl')}",
+                "revision": self.revision,
+                # A retired revision must fail, not fall forward to another shape.
+                "X-Klaviyo-Revision-Fall-Forward-Opt-Out": "1",
+            }
+        )
+
+    def read(self, endpoint: Endpoint, target: str, parse: Callable[[bytes], T], tally: Tally) -> T:
+        """The parsed answer to a GET of `target` (path and query, or a link that Klaviyo gave).
+
+        `parse` raises MalformedPage for a body that is not whole, which is then asked for again. Raises a KlaviyoError.
+        """
+        url = self.base_url + path_and_query(target)
+        deadline = self.clock() + self.patience
+        failures = 0
+        while True:
+            tally.waited += self.limiter.acquire(endpoint)
+            tally.requests += 1
+            try:
+                return parse(self.ask(url, endpoint, tally))
+            except Throttled as throttled:
+                tally.throttled += 1
+                pause, trouble = throttled.seconds, "Klaviyo's rate limit (429)"
+                self.limiter.pause(endpoint, pause)
+                rest = 0.0  # the limiter holds this request back with all others
+            except (
+                Faltering,
+                MalformedPage,
+                requests.RequestException,
+                urllib3.exceptions.HTTPError,
+                OSError,
+            ) as error:
+                failures += 1
+                pause, trouble = backoff(failures), cause(error)
+                rest = pause = max(pause, getattr(error, "retry_after", 0.0))
+            if failures >= self.allowed_failures or self.clock() + pause > deadline:
+                raise Unreachable(
+                    f"{self.base_url}{endpoint.path}: no usable answer after {failures + 1} tries: {trouble}"
+                )
+            tally.retries += 1
+            log.info("%s: %s, again in %.1f s", endpoint.path, trouble, pause)
+            self.sleep(rest)
+
+    @property
+    def allowed_failures(self) -> int:
+        return self.attempts if self.contacted else min(self.attempts, FIRST_CONTACT_ATTEMPTS)
+
+    def ask(self, url: str, endpoint: Endpoint, tally: Tally) -> bytes:
+        """The body of a 200. Any other answer is raised as what it means."""
+        with self.session.get(url, stream=True, timeout=TIMEOUT, allow_redirects=False) as response:
+            # Reading the raw stream costs half the CPU of `.content`, and notices a body cut short.
+            body: bytes = response.raw.read(decode_content=True)
+        tally.bytes += len(body)
+        if response.status_code == requests.codes.ok:
+            self.contacted = True
+            return body
+        if response.status_code == requests.codes.too_many_requests:
+            raise Throttled(retry_after(response) or 1.0)
+        # A 403 in HTML comes from the network in front of Klaviyo, not from Klaviyo.
+        if response.status_code in RETRIED or "json" not in response.headers.get("Content-Type", ""):
+            raise Faltering(f"status {response.status_code}", retry_after(response))
+        raise refusal(response.status_code, body, endpoint)
+
+
+class Throttled(Exception):
+    """A 429, and the seconds Klaviyo asks us to wait."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds = seconds
+
+
+class Faltering(Exception):
+    """An answer that another try may better."""
+
+    def __init__(self, trouble: str, retry_after: float) -> None:
+        super().__init__(trouble)
+        self.retry_after = retry_after
+
+
+def retry_after(response: requests.Response) -> float:
+    text = response.headers.get("Retry-After", "")
+    return float(text) if text.replace(".", "", 1).isdigit() else 0.0
+
+
+def path_and_query(target: str) -> str:
+    """The part of a link that may be followed: the key goes to the configured host and to no other."""
+    parts = urlsplit(target)
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path
+
+
+def backoff(failures: int) -> float:
+    """Exponential, with jitter so that lanes do not come back together."""
+    return min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (failures - 1)) * random.uniform(0.75, 1.25)  # noqa: S311 - no secret
+
+
+def cause(error: BaseException) -> str:
+    """What broke, without addresses or headers."""
+    if isinstance(error, Faltering | MalformedPage):
+        return str(error)
+    inner = getattr(error, "reason", None) or error.__cause__ or error.__context__
+    return f"{type(error).__name__} ({type(inner).__name__})" if inner is not None else type(error).__name__
+
+
+def refusal(status: int, body: bytes, endpoint: Endpoint) -> KlaviyoError:
+    """The error that Klaviyo's answer means."""
+    error = first_error(body)
+    detail = str(error.get("detail") or error.get("title") or "no detail given")[:300]
+    where = f"GET {endpoint.path}"
+    if status == requests.codes.unauthorized:
+        return Unauthorized("Klaviyo refuses the API key (401): check sources.klaviyo.api_key")
+    if status == requests.codes.forbidden:
+        return NotPermitted(f"{where}: not permitted (403); the key needs {', '.join(endpoint.scopes)}: {detail}")
+    if status == requests.codes.gone:
+        return RevisionRetired(f"{where}: gone (410); the pinned revision is retired: {detail}")
+    if status == requests.codes.bad_request and "cursor" in detail.lower():
+        return CursorExpired(f"{where}: {detail}")
+    return BadRequest(f"{where}: refused ({status}): {detail}")
+
+
+def first_error(body: bytes) -> dict[str, Any]:
+    try:
+        errors = json.loads(body)["errors"]
+    except (ValueError, KeyError, TypeError):
+        return {}
+    return errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}

@@ -1,0 +1,57 @@
+"""What can go wrong between us and Klaviyo.
+
+KlaviyoError
+├── Unreachable         no usable answer after all retries: network, 5xx, broken bodies
+├── Refused             Klaviyo answers, and the answer is no
+│   ├── Unauthorized    401: the key is missing, wrong or revoked
+│   ├── NotPermitted    403: the key lacks a scope, or the plan lacks the feature
+│   ├── RevisionRetired 410: the pinned revision or the endpoint is gone
+│   └── BadRequest      any other 4xx
+│       └── CursorExpired
+├── MalformedPage       a 200 whose body is not the JSON:API document it should be
+└── UnknownResource     a name that the table of resources does not have
+
+Messages name the resource's endpoint and what to do; they never carry keys or bodies.
+"""
+
+from __future__ import annotations
+
+
+class KlaviyoError(Exception):
+    """Base of all."""
+
+
+class Unreachable(KlaviyoError):
+    pass
+
+
+class Refused(KlaviyoError):
+    pass
+
+
+class Unauthorized(Refused):
+    pass
+
+
+class NotPermitted(Refused):
+    pass
+
+
+class RevisionRetired(Refused):
+    pass
+
+
+class BadRequest(Refused):
+    pass
+
+
+class CursorExpired(BadRequest):
+    pass
+
+
+class MalformedPage(KlaviyoError):
+    pass
+
+
+class UnknownResource(KlaviyoError):
+    pass

@@ -1,0 +1,159 @@
+"""One reading of an account: which walks, which windows, and what dlt is told about their rows."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Container, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final
+
+import dlt
+import pendulum
+import pyarrow as pa
+from dlt.extract import DltResource
+from pendulum import DateTime
+
+from sources.klaviyo import contract
+from sources.klaviyo.client import Client
+from sources.klaviyo.errors import KlaviyoError, NotPermitted, RevisionRetired, Unauthorized, Unreachable
+from sources.klaviyo.rows import Page
+from sources.klaviyo.spec import Resource
+from sources.klaviyo.tables import Column, Table, column_hints
+from sources.klaviyo.walk import Walk
+from sources.klaviyo.windows import BEGINNING, Window, due, moment, stamp, union
+
+log = logging.getLogger(__name__)
+
+SETTLING: Final = timedelta(seconds=10)
+"""How far a window's end stays behind the clock: rows of the last seconds are still arriving, and clocks differ."""
+
+Known = Callable[[Table, Window], Container[int]]
+"""Hashes of the rows that the warehouse holds of a table in a window."""
+
+
+def nothing_known(_table: Table, _window: Window) -> Container[int]:
+    return frozenset()
+
+
+@dataclass
+class Extraction:
+    """The walks of a run. Reads what is due, or one given range; counts everything."""
+
+    client: Client
+    selected: Sequence[Resource]
+    start_date: DateTime | None = None
+    start: DateTime | None = None
+    end: DateTime | None = None
+    known: Known = nothing_known
+    now: DateTime = field(default_factory=lambda: pendulum.now("UTC"))
+
+    def __post_init__(self) -> None:
+        facts = contract.load(self.client.revision)
+        hosts = dict.fromkeys(resource.host for resource in self.selected)
+        self.walks = [
+            Walk(host, [resource for resource in self.selected if resource.host is host], facts) for host in hosts
+        ]
+
+    def resources(self) -> list[DltResource]:
+        """One dlt resource per walk, named after its host; each fills the tables of its walk."""
+        return [self.resource(walk) for walk in self.walks]
+
+    def resource(self, walk: Walk) -> DltResource:
+        def rows() -> Iterator[Any]:
+            yield from self.read(walk)
+
+        return dlt.resource(rows, name=walk.host.name, parallelized=True)
+
+    def read(self, walk: Walk) -> Iterator[Any]:
+        """Yield a walk's rows. A refusal or an outage ends the walk, not the run; its windows then stay unread."""
+        walk.tally.status = "reading"
+        handing = Handing(walk)
+        yield from handing.empty_tables()
+        try:
+            for window in self.windows(walk):
+                known = self.known(walk.tables[0], window) if window and walk.host.cursor else frozenset()
+                for page in walk.pages(self.client, window, known):
+                    yield from handing.rows(page)
+                if window:
+                    remember(window)
+        except KlaviyoError as error:
+            self.give_up(walk, error)
+        else:
+            walk.tally.status = "complete"
+
+    def give_up(self, walk: Walk, error: KlaviyoError) -> None:
+        walk.tally.status = "not_permitted" if isinstance(error, NotPermitted) else "failed"
+        walk.tally.error = str(error)
+        never_answered = isinstance(error, Unreachable) and not self.client.contacted
+        if never_answered or isinstance(error, Unauthorized | RevisionRetired):
+            raise error
+        log.warning("%s: %s", walk.host.name, error)
+
+    def windows(self, walk: Walk) -> list[Window | None]:
+        """The windows to read, in order of time; None for a collection that is read whole."""
+        cursor = walk.host.cursor
+        if cursor is None:
+            return [None]
+        horizon = self.now.replace(microsecond=0) - SETTLING
+        if self.start or self.end:
+            asked = Window(self.start or BEGINNING, min(self.end or horizon, horizon))
+            return [] if asked.empty else [asked]
+        # What happened is bounded by the start date; what things are is not: events refer to things of any age.
+        beginning = BEGINNING if cursor.marks_change else self.start_date or BEGINNING
+        return [*due(Window(beginning, horizon), windows_read(), cursor.lookback)]
+
+
+def windows_read() -> list[Window]:
+    """What the destination says has been read of the current resource."""
+    read = dlt.current.resource_state().get("windows_read", [])
+    return [Window(moment(start), moment(end)) for start, end in read]
+
+
+def remember(window: Window) -> None:
+    """Add a window to what has been read; dlt commits this with the window's rows."""
+    read = union([*windows_read(), window])
+    dlt.current.resource_state()["windows_read"] = [[stamp(start), stamp(end)] for start, end in read]
+
+
+class Handing:
+    """Hands a walk's rows to dlt with the hints of their tables, given once and again when columns are added."""
+
+    def __init__(self, walk: Walk) -> None:
+        self.walk = walk
+        self.declared: dict[str, tuple[Column, ...]] = {}
+
+    def empty_tables(self) -> Iterator[Any]:
+        """So that every table exists with its columns even when the account has no such rows."""
+        for table in self.walk.tables:
+            yield self.declare(table, table.schema.empty_table(), table.columns)
+
+    def rows(self, page: Page) -> Iterator[Any]:
+        for table in self.walk.tables:
+            rows, columns = page.rows[table.name], page.columns[table.name]
+            if not rows.num_rows:
+                continue
+            self.walk.tally.rows[table.name] += rows.num_rows
+            if set(columns) <= set(self.declared[table.name]):
+                yield dlt.mark.with_table_name(rows, table.name)
+            else:
+                self.walk.tally.new_columns |= {f"{table.name}.{c.name}" for c in set(columns) - set(table.columns)}
+                yield self.declare(table, rows, columns)
+
+    def declare(self, table: Table, rows: pa.Table, columns: tuple[Column, ...]) -> object:
+        known = self.declared.get(table.name, ())
+        self.declared[table.name] = columns = tuple(dict.fromkeys((*known, *columns)))
+        hints = column_hints(columns, table.key)
+        if table.resource.cursor and table.resource.cursor.marks_change:
+            # Of two states of a row in one load, the later one stays.
+            hints[table.resource.cursor.field]["dedup_sort"] = "desc"
+        return dlt.mark.with_hints(
+            rows,
+            dlt.mark.make_hints(
+                table_name=table.name,
+                columns=hints,  # type: ignore[arg-type]  # plain dicts of the same shape
+                primary_key=table.key,
+                write_disposition={"disposition": "merge", "strategy": "delete-insert"},
+            ),
+            create_table_variant=True,
+        )

@@ -1,0 +1,89 @@
+"""Klaviyo's rate limits, kept from our side: one limiter per account, shared by everything that asks it.
+
+Klaviyo counts in fixed windows whose phase we do not know; any span of a window's length holds at most our share of its
+allowance, which is within the limit whatever the phase.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sources.klaviyo.contract import Endpoint, Limit
+
+
+@dataclass
+class Window:
+    """The requests of the last `seconds`, at most `requests` of them."""
+
+    requests: int
+    seconds: float
+    sent: deque[float] = field(default_factory=deque)
+
+    @classmethod
+    def share_of(cls, limit: Limit, share: float) -> Window:
+        """Our part of a limit: fewer requests, or where that leaves none, one in a longer span."""
+        allowed = int(limit.requests * share)
+        return cls(max(allowed, 1), limit.seconds if allowed else limit.seconds / (limit.requests * share))
+
+    def free_at(self, now: float) -> float:
+        while self.sent and self.sent[0] <= now - self.seconds:
+            self.sent.popleft()
+        return self.sent[-self.requests] + self.seconds if len(self.sent) >= self.requests else now
+
+
+@dataclass
+class Bucket:
+    windows: list[Window]
+    paused_until: float = 0.0
+
+    def free_at(self, now: float) -> float:
+        return max(self.paused_until, *(window.free_at(now) for window in self.windows))
+
+
+class Limiter:
+    """Lets requests pass as fast as `share` of each endpoint's limits allows. Thread-safe."""
+
+    def __init__(
+        self,
+        share: float = 0.9,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.share = share
+        self.clock = clock
+        self.sleep = sleep
+        self.buckets: dict[str, Bucket] = {}
+        self.lock = threading.Lock()
+
+    def acquire(self, endpoint: Endpoint) -> float:
+        """Wait until a request to the endpoint may be sent, and count it. The seconds waited."""
+        waited = 0.0
+        while pause := self.reserve(endpoint):
+            self.sleep(pause)
+            waited += pause
+        return waited
+
+    def reserve(self, endpoint: Endpoint) -> float:
+        """Count a request if one may be sent now; otherwise the seconds until that can be so."""
+        with self.lock:
+            bucket, now = self.bucket(endpoint), self.clock()
+            wait = bucket.free_at(now) - now
+            if wait <= 0:
+                for window in bucket.windows:
+                    window.sent.append(now)
+            return max(wait, 0.0)
+
+    def pause(self, endpoint: Endpoint, seconds: float) -> None:
+        """Hold all requests to the endpoint back: Klaviyo has said when it will answer again."""
+        with self.lock:
+            bucket = self.bucket(endpoint)
+            bucket.paused_until = max(bucket.paused_until, self.clock() + seconds)
+
+    def bucket(self, endpoint: Endpoint) -> Bucket:
+        if endpoint.path not in self.buckets:
+            self.buckets[endpoint.path] = Bucket([Window.share_of(limit, self.share) for limit in endpoint.limits])
+        return self.buckets[endpoint.path]

@@ -1,0 +1,34 @@
+"""What reading a collection took and gave, counted as it happens."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Literal
+
+Status = Literal["pending", "reading", "complete", "not_permitted", "failed"]
+
+
+@dataclass
+class Tally:
+    """The account of one walk."""
+
+    resource: str
+    status: Status = "pending"
+    error: str = ""
+    requests: int = 0
+    retries: int = 0
+    throttled: int = 0
+    """Answers of 429."""
+    waited: float = 0.0
+    """Seconds spent waiting for our own pacing."""
+    bytes: int = 0
+    pages: int = 0
+    received: int = 0
+    """Objects that Klaviyo sent."""
+    unchanged: int = 0
+    """Objects that the warehouse already had just so, and that were not loaded again."""
+    rows: Counter[str] = field(default_factory=Counter)
+    """Rows handed to each table."""
+    new_columns: set[str] = field(default_factory=set)
+    """`table.column` that the contract does not know, or that did not fit their type."""
