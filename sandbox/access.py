@@ -1,0 +1,46 @@
+"""Who may ask, and in which revision."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from sandbox.contract import Endpoint
+from sandbox.errors import authentication_failed, invalid, not_authenticated, permission_denied, retired
+from sandbox.settings import ALL_SCOPES, Settings
+
+Headers = Mapping[str, str]
+
+REVISION: Final = re.compile(r"\d{4}-\d{2}-\d{2}(\.[a-z]+)?")
+
+
+def authenticate(headers: Headers, settings: Settings) -> tuple[str, frozenset[str]]:
+    """The key or token, and its scopes."""
+    kind, _, secret = headers.get("authorization", "").partition(" ")
+    if kind == "Bearer":
+        if secret not in settings.tokens:
+            raise authentication_failed()
+        return secret, settings.tokens[secret]
+    if kind != "Klaviyo-API-Key" or secret not in settings.keys:
+        raise not_authenticated()
+    return secret, settings.keys[secret]
+
+
+def permit(endpoint: Endpoint, scopes: frozenset[str]) -> None:
+    missing = sorted(set(endpoint.facts.scopes) - scopes)
+    if missing and scopes != ALL_SCOPES:
+        raise permission_denied(missing)
+
+
+def check_revision(headers: Headers, settings: Settings) -> None:
+    revision = headers.get("revision", "")
+    if not revision:
+        raise invalid("A revision header is required.", parameter="revision")
+    if revision == settings.revision:
+        return
+    if revision not in settings.retired:
+        what = "Unknown" if REVISION.fullmatch(revision) else "Malformed"
+        raise invalid(f"{what} revision '{revision}'.", parameter="revision")
+    if headers.get("x-klaviyo-revision-fall-forward-opt-out") == "1":
+        raise retired(revision)

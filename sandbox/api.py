@@ -1,0 +1,146 @@
+"""The API below `/api/`, as an ASGI application."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import zlib
+from collections import deque
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+import msgspec
+from starlette.types import Receive, Scope, Send
+
+from sandbox import contract as contracts
+from sandbox.access import authenticate, check_revision, permit
+from sandbox.account import Account
+from sandbox.contract import Match
+from sandbox.errors import ApiError, method_not_allowed, no_such_path
+from sandbox.limits import Windows
+from sandbox.listing import Orders
+from sandbox.reads import Reader
+from sandbox.settings import Settings
+
+MEDIA_TYPE: Final = "application/vnd.api+json"
+WORTH_COMPRESSING: Final = 500
+REQUESTS_KEPT: Final = 100_000
+
+encode = msgspec.json.Encoder().encode
+
+
+@dataclass(slots=True)
+class Answer:
+    status: int
+    body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Request:
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    scheme: str
+    body: bytes
+    key: str | None = None
+
+    @classmethod
+    async def receive(cls, scope: Scope, receive: Receive) -> Request:
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        body = b""
+        while True:
+            message = await receive()
+            body += message.get("body", b"")
+            if not message.get("more_body"):
+                break
+        query = scope["query_string"].decode()
+        return cls(scope["method"], scope["path"], query, headers, scope["scheme"], body)
+
+    @property
+    def base(self) -> str:
+        return f"{self.scheme}://{self.headers.get('host', 'localhost')}"
+
+    @property
+    def accepts_gzip(self) -> bool:
+        return "gzip" in self.headers.get("accept-encoding", "")
+
+
+class Api:
+    """One account, its settings and what has been asked of it."""
+
+    def __init__(self, account: Account, settings: Settings) -> None:
+        self.account = account
+        self.settings = settings
+        self.contract = contracts.load(settings.revision)
+        self.orders = Orders()
+        self.windows = Windows()
+        self.reader = Reader(account, self.contract, self.orders)
+        self.requests: deque[dict[str, Any]] = deque(maxlen=REQUESTS_KEPT)
+
+    def changed(self) -> None:
+        """Tell that the account has been changed, so that nothing remembered of it outlives the change."""
+        self.orders.forget()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = await Request.receive(scope, receive)
+        settings = self.settings
+        if settings.latency or settings.jitter:
+            await asyncio.sleep(settings.latency + random.random() * settings.jitter)
+        answer = self.answer(request)
+        self._log(request, answer)
+        await _send(answer, send)
+
+    def answer(self, request: Request) -> Answer:
+        headers: dict[str, str] = {}
+        try:
+            document = self._document(request, headers)
+        except ApiError as error:
+            headers = error.headers if error.status == HTTPStatus.TOO_MANY_REQUESTS else headers | error.headers
+            return self._packed(request, Answer(error.status, encode(error.body), headers))
+        return self._packed(request, Answer(200, encode(document), headers))
+
+    def _document(self, request: Request, headers: dict[str, str]) -> dict[str, Any]:
+        request.key, scopes = authenticate(request.headers, self.settings)
+        check_revision(request.headers, self.settings)
+        match = self._match(request)
+        parameters = parse_qsl(request.query, keep_blank_values=True)
+        headers |= self.windows.take(match.endpoint, parameters, self.settings)
+        permit(match.endpoint, scopes)
+        return self.reader.document(match, request.base, request.path, request.query, self.settings.time())
+
+    def _match(self, request: Request) -> Match:
+        path = request.path.removeprefix("/api/")
+        match = self.contract.match(request.method, path)
+        if match is None:
+            raise method_not_allowed(request.method) if self.contract.knows(path) else no_such_path(request.path)
+        return match
+
+    def _packed(self, request: Request, answer: Answer) -> Answer:
+        answer.headers["Content-Type"] = MEDIA_TYPE
+        if self.settings.gzip and request.accepts_gzip and len(answer.body) > WORTH_COMPRESSING:
+            packer = zlib.compressobj(level=1, wbits=31)
+            answer.body = packer.compress(answer.body) + packer.flush()
+            answer.headers["Content-Encoding"] = "gzip"
+        return answer
+
+    def _log(self, request: Request, answer: Answer) -> None:
+        self.requests.append(
+            {
+                "method": request.method,
+                "path": request.path,
+                "query": request.query,
+                "status": answer.status,
+                "key": request.key,
+            }
+        )
+
+
+async def _send(answer: Answer, send: Send) -> None:
+    headers = {**answer.headers, "Content-Length": str(len(answer.body))}
+    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": answer.status, "headers": raw})
+    await send({"type": "http.response.body", "body": answer.body})

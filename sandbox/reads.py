@@ -1,0 +1,133 @@
+"""Every GET endpoint, by its kind: what the document of a request holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sandbox import events
+from sandbox.account import Account, Object
+from sandbox.contract import Contract, Endpoint, Match
+from sandbox.errors import not_found
+from sandbox.jsonapi import Json, Renderer, identifier
+from sandbox.listing import Listing, Orders, Page, Rows
+from sandbox.query import Query, read
+from sandbox.relations import Relations, event_object
+
+# The memberships, as endpoints of the contract name them.
+MEMBERS = {("list", "profiles"), ("segment", "profiles")}
+
+
+@dataclass(slots=True)
+class Reader:
+    """Answers reads of one account."""
+
+    account: Account
+    contract: Contract
+    orders: Orders
+
+    def document(self, match: Match, base: str, path: str, query: str, now: datetime) -> Json:
+        asked = read(query, match.endpoint)
+        renderer = Renderer(base, match.endpoint, asked, Relations(self.account, self.contract))
+        return Read(self, match.endpoint, match.id, base + path, asked, renderer).document(now)
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    reader: Reader
+    endpoint: Endpoint
+    id: str
+    address: str
+    query: Query
+    renderer: Renderer
+
+    @property
+    def relations(self) -> Relations:
+        return self.renderer.relations
+
+    def document(self, now: datetime) -> Json:
+        match self.endpoint.kind:
+            case "collection" if self.endpoint.type == "event":
+                return self._events(now)
+            case "collection":
+                return self._page(self._all())
+            case "single":
+                return self._one(self._holder(self.endpoint.type))
+            case _:
+                return self._related()
+
+    def _holder(self, type_: str) -> Object:
+        found = self.relations.find(type_, self.id)
+        if found is None:
+            raise not_found(type_, self.id)
+        return found
+
+    def _all(self) -> Rows:
+        objects = self.reader.account.objects.get(self.endpoint.type, {})
+        return Rows((self.endpoint.type,), objects.keys(), objects.get)
+
+    def _related(self) -> Json:
+        holder = self._holder(self.reader.contract.types[self.endpoint.segments[0]])
+        if self.endpoint.facts.many:
+            return self._page(self._members(holder) or self._linked(holder))
+        linkage = self.relations.linkage(holder, self.endpoint.relation)
+        related = self.relations.find(self.endpoint.type, linkage) if isinstance(linkage, str) else None
+        return {"data": None} if related is None else self._one(related)
+
+    def _linked(self, holder: Object) -> Rows:
+        ids = self.relations.linked(holder, self.endpoint.relation)
+        return Rows(
+            (holder.type, holder.id, self.endpoint.relation),
+            ids,
+            lambda id_: self.relations.find(self.endpoint.type, id_),
+        )
+
+    def _members(self, holder: Object) -> Rows | None:
+        if (holder.type, self.endpoint.relation) not in MEMBERS:
+            return None
+        account = self.reader.account
+        memberships = account.list_members if holder.type == "list" else account.segment_members
+        members = memberships.get(holder.id, {})
+        profiles = account.objects.get("profile", {})
+
+        def get(profile_id: str) -> Object | None:
+            profile, joined = profiles.get(profile_id), members.get(profile_id)
+            if profile is None or joined is None:
+                return None
+            return replace(profile, attributes=profile.attributes | {"joined_group_at": joined})
+
+        return Rows((holder.type, holder.id, "members"), members.keys(), get)
+
+    def _page(self, rows: Rows) -> Json:
+        page = Listing(self.endpoint, self.query, self.relations, self.reader.orders).page(rows)
+        document: Json = {"data": [self._shown(row) for row in page.rows]}
+        if self.query.include:
+            document["included"] = self.renderer.included(page.rows)
+        return document | {"links": self._links(page)}
+
+    def _one(self, holder: Object) -> Json:
+        document: Json = {"data": self._shown(holder)}
+        if self.query.include:
+            document["included"] = self.renderer.included([holder])
+        return document | {"links": {"self": self.query.url(self.address)}}
+
+    def _shown(self, holder: Object) -> Json:
+        if self.endpoint.kind == "linkage":
+            return identifier(holder.type, holder.id)
+        return self.renderer.primary(holder)
+
+    def _links(self, page: Page) -> Json:
+        links: dict[str, Any] = {"self": self.query.url(self.address)}
+        if self.endpoint.facts.page is not None:
+            links["next"] = None if page.next is None else self.query.url(self.address, cursor=page.next)
+            links["prev"] = None
+        return links
+
+    def _events(self, now: datetime) -> Json:
+        found, next_ = events.page(self.reader.account.events, self.query, now)
+        objects = [event_object(event) for event in found]
+        document: Json = {"data": [self.renderer.primary(one) for one in objects]}
+        if self.query.include:
+            document["included"] = self.renderer.included(objects)
+        return document | {"links": self._links(Page([], next_))}

@@ -1,0 +1,81 @@
+"""A sandbox as a server: in a thread of its own for tests, or blocking for the command line."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from typing import Any, Final, Self
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from sandbox.account import Account
+from sandbox.api import Api
+from sandbox.settings import Settings
+
+SECONDS_TO_START: Final = 10
+
+
+def create_app(account: Account, settings: Settings | None = None) -> Starlette:
+    api = Api(account, settings or Settings())
+    app = Starlette(routes=[Route("/api/{path:path}", api)])
+    app.state.api = api
+    return app
+
+
+class Sandbox:
+    """A sandbox on a free loopback port while the `with` block lasts."""
+
+    def __init__(self, account: Account, **settings: Any) -> None:  # noqa: ANN401 - the fields of Settings
+        self.account = account
+        self.app = create_app(account, Settings(**settings))
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._server = uvicorn.Server(_config(self.app))
+        self._thread = threading.Thread(target=self._server.run, args=([self._socket],), daemon=True)
+
+    @property
+    def api(self) -> Api:
+        api: Api = self.app.state.api
+        return api
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+
+    def changed(self) -> None:
+        """To be called after changing `account` directly; changes ordered over HTTP need no such call."""
+        self.api.changed()
+
+    def start(self) -> None:
+        self._thread.start()
+        deadline = time.monotonic() + SECONDS_TO_START
+        while not self._server.started:
+            if not self._thread.is_alive() or time.monotonic() > deadline:
+                raise RuntimeError("The sandbox did not start")
+            time.sleep(0.002)
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+        self._thread.join()
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def serve(account: Account, host: str = "127.0.0.1", port: int = 8765, settings: Settings | None = None) -> None:
+    """Serve until interrupted."""
+    config = _config(create_app(account, settings), host=host, port=port)
+    uvicorn.Server(config).run()
+
+
+def _config(app: Starlette, **options: Any) -> uvicorn.Config:  # noqa: ANN401 - options of uvicorn
+    return uvicorn.Config(
+        app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=1, backlog=1024, **options
+    )

@@ -1,0 +1,51 @@
+"""What a sandbox is told when it starts, and may be told anew while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+ALL_SCOPES: Final = frozenset({"*"})
+
+RETIRED: Final = (
+    "2022-10-17", "2023-01-24", "2023-02-22", "2023-06-15", "2023-07-15", "2023-08-15", "2023-09-15", "2023-10-15",
+    "2023-12-15", "2024-02-15", "2024-05-15", "2024-06-15", "2024-07-15", "2024-10-15",
+)  # fmt: skip
+
+
+def full_access() -> dict[str, frozenset[str]]:
+    return {"pk_sandbox": ALL_SCOPES}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Defaults are the API's own behaviour, except that nothing takes time."""
+
+    keys: Mapping[str, frozenset[str]] = field(default_factory=full_access)
+    """`{private key: scopes}`, such as `{"pk_narrow": frozenset({"events:read"})}`."""
+    tokens: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """`{OAuth access token: scopes}`."""
+
+    limits: Literal["strict", "scaled", "off"] = "strict"
+    limits_factor: float = 1.0
+    """With `scaled`, every quota of the contract times this."""
+
+    latency: float = 0.0
+    jitter: float = 0.0
+    """Seconds before each answer: `latency`, plus up to `jitter` more, evenly spread."""
+
+    revision: str = "2026-07-15"
+    """The one whose contract is served."""
+    retired: tuple[str, ...] = RETIRED
+    """Served as `revision`, or refused if the client opted out of falling forward."""
+
+    gzip: bool = True
+    """Compress for clients that accept it."""
+
+    now: datetime | None = None
+    """The clock of the API, standing still; the real one if None."""
+
+    def time(self) -> datetime:
+        return self.now or datetime.now(UTC)
