@@ -1,0 +1,205 @@
+"""The command `klaviyo-etl`. Commands import what they need, so that `--help` does not wait for dlt."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+from rich.console import Console
+
+from pipelines.errors import Exit, RunError
+from pipelines.progress import set_up_logging, watching
+
+if TYPE_CHECKING:
+    from pipelines.load import Request
+    from pipelines.settings import Settings
+    from pipelines.warehouse import Warehouse
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Load Klaviyo into your warehouse: complete, incremental, ready to query.",
+)
+log = logging.getLogger("klaviyo_etl")
+console: Final = Console()
+
+SANDBOX_KEY: Final = "pk_sandbox"
+
+
+class LogFormat(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+
+
+DestinationOption = Annotated[str, typer.Option("--destination", metavar="NAME", help="duckdb or postgres.")]
+FormatOption = Annotated[LogFormat, typer.Option("--log-format", help="Log lines as text, or as one JSON object each.")]
+SelectOption = Annotated[
+    str, typer.Option("--select", metavar="NAME,…", help="Resources, comma-separated; all by default.")
+]
+
+
+def main() -> None:
+    app(prog_name="klaviyo-etl")
+
+
+@contextmanager
+def command(log_format: LogFormat = LogFormat.TEXT) -> Iterator[None]:
+    """Set up logging, and end an expected failure in one message and its exit code."""
+    set_up_logging(log_format, verbose=log_format is LogFormat.JSON or not console.is_terminal)
+    try:
+        yield
+    except RunError as error:
+        log.log(logging.ERROR, "%s", error, extra={"facts": {"event": "failed", "exit_code": int(error.exit)}})
+        raise typer.Exit(error.exit) from None
+
+
+@app.command()
+def run(
+    *,
+    select: SelectOption = "",
+    start: Annotated[
+        str, typer.Option(metavar="DATE", help="Read from this UTC date or time on, not what is due.")
+    ] = "",
+    end: Annotated[str, typer.Option(metavar="DATE", help="Read up to, not including, this date or time.")] = "",
+    destination: DestinationOption = "duckdb",
+    full_refresh: Annotated[
+        str, typer.Option(metavar="NAME,…", help="Read these resources from the beginning again.")
+    ] = "",
+    transform: Annotated[bool, typer.Option(help="Build the marts afterwards.")] = True,
+    log_format: FormatOption = LogFormat.TEXT,
+) -> None:
+    """Load what is new in Klaviyo, then build the marts.
+
+    Example: klaviyo-etl run --select events,profiles --start 2026-01-01 --end 2026-02-01
+    """
+    with command(log_format):
+        from pipelines.load import Request, named
+        from pipelines.settings import instant, read_settings
+        from pipelines.warehouse import Warehouse
+
+        refreshed = names(full_refresh)
+        request = Request(
+            resources=named([*names(select), *refreshed] if select else None),
+            start=instant(start, "--start") if start else None,
+            end=instant(end, "--end") if end else None,
+            full_refresh=frozenset(resource.name for resource in named(refreshed)) if refreshed else frozenset(),
+        )
+        code = load_and_transform(read_settings(), Warehouse(destination), request, with_marts=transform)
+        raise typer.Exit(code)
+
+
+@app.command()
+def demo(
+    *,
+    path: Annotated[Path, typer.Option(help="The DuckDB file to load into.")] = Path("demo.duckdb"),
+    scale: Annotated[float, typer.Option(help="Size of the synthetic account; 1 is about 60,000 events.")] = 1.0,
+    log_format: FormatOption = LogFormat.TEXT,
+) -> None:
+    """Load a synthetic account from a local sandbox into DuckDB, build the marts, and show them.
+
+    Example: klaviyo-etl demo --path demo.duckdb
+    """
+    with command(log_format):
+        from pipelines.demo import sandbox_of, show
+        from pipelines.load import Request, named
+        from pipelines.settings import Settings
+        from pipelines.warehouse import Warehouse
+
+        os.environ["DESTINATION__DUCKDB__CREDENTIALS"] = str(path.resolve())
+        with sandbox_of(scale) as sandbox:
+            settings = Settings(api_key=SANDBOX_KEY, base_url=sandbox.url)
+            code = load_and_transform(settings, Warehouse("duckdb"), Request(resources=named(None)), with_marts=True)
+        show(console, path)
+        raise typer.Exit(code)
+
+
+@app.command(name="transform")
+def transform_command(
+    *,
+    select: Annotated[
+        str, typer.Option(metavar="MODEL,…", help="dbt selection, comma-separated; all by default.")
+    ] = "",
+    destination: DestinationOption = "duckdb",
+    log_format: FormatOption = LogFormat.TEXT,
+) -> None:
+    """Build and test the marts from what has been loaded.
+
+    Example: klaviyo-etl transform --select mart_daily_kpi
+    """
+    with command(log_format):
+        from pipelines.lock import run_lock
+        from pipelines.transform import transform
+        from pipelines.warehouse import Warehouse
+
+        warehouse = Warehouse(destination)
+        with run_lock(warehouse), watching(console) as watch:
+            watch.stage("building the marts")
+            done = transform(warehouse, names(select))
+        console.print(done)
+
+
+@app.command()
+def status(*, destination: DestinationOption = "duckdb") -> None:
+    """Show what has been loaded: rows, complete windows, the last runs.
+
+    Example: klaviyo-etl status --destination postgres
+    """
+    with command():
+        from pipelines.report import print_status
+        from pipelines.status import status as read_status
+        from pipelines.warehouse import Warehouse
+
+        warehouse = Warehouse(destination)
+        print_status(console, warehouse.place, read_status(warehouse))
+
+
+@app.command(name="sandbox")
+def sandbox_command(
+    *,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port to listen on.")] = 8765,
+    scale: Annotated[float, typer.Option(help="Size of the synthetic account; 1 is about 60,000 events.")] = 1.0,
+    seed: Annotated[int, typer.Option(help="Another seed, another account.")] = 1,
+    limits: Annotated[str, typer.Option(help="Rate limits: strict (as Klaviyo's), scaled or off.")] = "strict",
+    latency: Annotated[float, typer.Option(help="Seconds before each answer.")] = 0.0,
+) -> None:
+    """Serve a local Klaviyo with a synthetic account, for trying things out. Its API key is pk_sandbox.
+
+    Example: klaviyo-etl sandbox --latency 0.25
+    """
+    with command():
+        from pipelines.demo import serve_sandbox
+
+        serve_sandbox(console, host=host, port=port, scale=scale, seed=seed, limits=limits, latency=latency)
+
+
+def load_and_transform(settings: Settings, warehouse: Warehouse, request: Request, *, with_marts: bool) -> Exit:
+    """One run under the destination's lock. The exit code it ends in."""
+    from pipelines.load import load
+    from pipelines.lock import run_lock
+    from pipelines.report import print_run
+    from pipelines.transform import transform
+
+    with run_lock(warehouse):
+        with watching(console) as watch:
+            loaded = load(settings, warehouse, request, watch)
+            built = ""
+            if with_marts and loaded.exit is not Exit.FAILED:
+                watch.stage("building the marts")
+                built = transform(warehouse)
+        print_run(console, loaded)
+        if built:
+            console.print(built)
+    return loaded.exit
+
+
+def names(text: str) -> list[str]:
+    """`"a, b"` as `["a", "b"]`."""
+    return [name.strip() for name in text.split(",") if name.strip()]

@@ -45,6 +45,8 @@ class Extraction:
     start_date: DateTime | None = None
     start: DateTime | None = None
     end: DateTime | None = None
+    full_refresh: frozenset[str] = frozenset()
+    """Resources to read from the beginning, whatever has been read."""
     known: Known = nothing_known
     now: DateTime = field(default_factory=lambda: pendulum.now("UTC"))
 
@@ -72,11 +74,10 @@ class Extraction:
         yield from handing.empty_tables()
         try:
             for window in self.windows(walk):
-                known = self.known(walk.tables[0], window) if window and walk.host.cursor else frozenset()
-                for page in walk.pages(self.client, window, known):
+                for page in walk.pages(self.client, window, self.known_rows(walk, window)):
                     yield from handing.rows(page)
                 if window:
-                    remember(window)
+                    remember(walk, window)
         except KlaviyoError as error:
             self.give_up(walk, error)
         else:
@@ -98,22 +99,42 @@ class Extraction:
         horizon = self.now.replace(microsecond=0) - SETTLING
         if self.start or self.end:
             asked = Window(self.start or BEGINNING, min(self.end or horizon, horizon))
-            return [] if asked.empty else [asked]
-        # What happened is bounded by the start date; what things are is not: events refer to things of any age.
-        beginning = BEGINNING if cursor.marks_change else self.start_date or BEGINNING
-        return [*due(Window(beginning, horizon), windows_read(), cursor.lookback)]
+            walk.tally.windows = [] if asked.empty else [asked]
+        else:
+            # What happened is bounded by the start date; what things are is not: events refer to things of any age.
+            beginning = BEGINNING if cursor.marks_change else self.start_date or BEGINNING
+            within = Window(beginning, horizon)
+            walk.tally.windows = union(
+                window
+                for resource in walk.resources
+                for window in due(within, [] if self.forgets(walk) else windows_read(resource), cursor.lookback)
+            )
+        return [*walk.tally.windows]
+
+    def forgets(self, walk: Walk) -> bool:
+        return not self.full_refresh.isdisjoint(resource.name for resource in walk.resources)
+
+    def known_rows(self, walk: Walk, window: Window | None) -> Container[int]:
+        """Hashes that need no loading: none where a table of the walk may lack rows that its host has."""
+        if window is None or walk.host not in walk.resources or self.forgets(walk):
+            return frozenset()
+        if any(windows_read(resource) != windows_read(walk.host) for resource in walk.resources):
+            return frozenset()
+        return self.known(walk.tables[0], window)
 
 
-def windows_read() -> list[Window]:
-    """What the destination says has been read of the current resource."""
-    read = dlt.current.resource_state().get("windows_read", [])
+def windows_read(resource: Resource) -> list[Window]:
+    """What the destination says has been read of a resource in the walk that runs now."""
+    read = dlt.current.resource_state().get("windows_read", {}).get(resource.name, [])
     return [Window(moment(start), moment(end)) for start, end in read]
 
 
-def remember(window: Window) -> None:
-    """Add a window to what has been read; dlt commits this with the window's rows."""
-    read = union([*windows_read(), window])
-    dlt.current.resource_state()["windows_read"] = [[stamp(start), stamp(end)] for start, end in read]
+def remember(walk: Walk, window: Window) -> None:
+    """Add a window to what has been read of each resource; dlt commits this with the window's rows."""
+    state = dlt.current.resource_state().setdefault("windows_read", {})
+    for resource in walk.resources:
+        read = union([*windows_read(resource), window])
+        state[resource.name] = [[stamp(start), stamp(end)] for start, end in read]
 
 
 class Handing:

@@ -58,8 +58,3 @@ class Resource:
     def host(self) -> Resource:
         """The resource whose walk reads this one."""
         return self.along or self
-
-    @property
-    def read_whole(self) -> bool:
-        """Whether every run sees all rows, so that a row not seen has vanished."""
-        return self.host.cursor is None

@@ -24,6 +24,7 @@ ARROW: Final[dict[ColumnType, pa.DataType]] = {
 
 ROW_HASH: Final = "_row_hash"
 DELETED_AT: Final = "_deleted_at"
+"""When a run first saw that Klaviyo no longer shows the row; null while it does."""
 
 
 class Column(NamedTuple):
@@ -54,8 +55,7 @@ class Table:
         columns += flatten(self.attributes)
         if self.marks_unchanged:
             columns.append(Column(ROW_HASH, "bigint"))
-        if self.resource.read_whole:
-            columns.append(Column(DELETED_AT, "timestamp"))
+        columns.append(Column(DELETED_AT, "timestamp"))
         return tuple(columns)
 
     @property

@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
+from sources.klaviyo.windows import Window
+
 Status = Literal["pending", "reading", "complete", "not_permitted", "failed"]
 
 
@@ -14,8 +16,11 @@ class Tally:
     """The account of one walk."""
 
     resource: str
+    tables: tuple[str, ...] = ()
     status: Status = "pending"
     error: str = ""
+    windows: list[Window] = field(default_factory=list)
+    """What was asked for; empty for a collection read whole."""
     requests: int = 0
     retries: int = 0
     throttled: int = 0

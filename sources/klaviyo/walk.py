@@ -38,7 +38,7 @@ class Walk:
     tally: Tally = field(init=False)
 
     def __post_init__(self) -> None:
-        self.tally = Tally(self.host.name)
+        self.tally = Tally(self.host.name, tuple(resource.name for resource in self.resources))
 
     @cached_property
     def endpoint(self) -> Endpoint:

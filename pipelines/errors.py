@@ -1,0 +1,38 @@
+"""What can go wrong in a run, and the exit code each ends in."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    DONE = 0
+    FAILED = 1
+    MISUSED = 2
+    """Wrong use or configuration."""
+    NEEDS_A_PERSON = 3
+    """Done, but something was left out that only a person can decide or permit."""
+    LOCKED = 75
+    """Another run holds the lock."""
+
+
+class RunError(Exception):
+    """Ends a command with one message and an exit code."""
+
+    exit = Exit.FAILED
+
+
+class ConfigurationError(RunError):
+    exit = Exit.MISUSED
+
+
+class LockedError(RunError):
+    exit = Exit.LOCKED
+
+
+class DestinationError(RunError):
+    """The warehouse cannot be reached, opened or written."""
+
+
+class TransformError(RunError):
+    """A model or a test of the transforms failed; the raw tables are loaded."""

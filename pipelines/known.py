@@ -1,0 +1,48 @@
+"""Rows that the warehouse already holds, so that a re-read loads only what is new or changed."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from dataclasses import dataclass
+
+import dlt
+
+from pipelines.warehouse import Tables
+from sources.klaviyo.tables import DELETED_AT, ROW_HASH, Table
+from sources.klaviyo.windows import Window
+
+
+class Hashes:
+    """A set of 64-bit integers at eight bytes each."""
+
+    def __init__(self, sorted_hashes: array[int]) -> None:
+        self.hashes = sorted_hashes
+
+    def __len__(self) -> int:
+        return len(self.hashes)
+
+    def __contains__(self, value: object) -> bool:
+        assert isinstance(value, int)
+        place = bisect_left(self.hashes, value)
+        return place < len(self.hashes) and self.hashes[place] == value
+
+
+@dataclass(frozen=True)
+class WarehouseRows:
+    """Looks up the hashes of a table's rows in a window; rows marked as vanished are not known."""
+
+    pipeline: dlt.Pipeline
+
+    def __call__(self, table: Table, window: Window) -> Hashes:
+        assert table.resource.cursor is not None
+        with self.pipeline.sql_client() as client:
+            tables = Tables(client)
+            at = tables.column(table.resource.cursor.field)
+            rows = tables.rows(
+                f"SELECT {ROW_HASH} FROM {tables.name(table.name)} "  # noqa: S608 - names are ours
+                f"WHERE {at} >= %s AND {at} < %s AND {DELETED_AT} IS NULL ORDER BY 1",
+                window.start,
+                window.end,
+            )
+        return Hashes(array("q", (row[0] for row in rows)))

@@ -1,0 +1,133 @@
+"""Load what is due from Klaviyo into the warehouse."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dlt
+from dlt.pipeline.exceptions import PipelineStepFailed
+from pendulum import DateTime
+
+from pipelines.absence import mark_vanished
+from pipelines.errors import ConfigurationError, Exit, RunError
+from pipelines.known import WarehouseRows
+from pipelines.progress import Watch
+from pipelines.runs import Run, record
+from pipelines.settings import Settings
+from pipelines.warehouse import SCHEMA, Warehouse, chain, destination_errors, explain
+from sources.klaviyo.client import Client
+from sources.klaviyo.errors import KlaviyoError, RevisionRetired, Unauthorized, UnknownResource
+from sources.klaviyo.extraction import Extraction
+from sources.klaviyo.limits import Limiter
+from sources.klaviyo.resources import select
+from sources.klaviyo.spec import Resource
+from sources.klaviyo.tally import Tally
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a run is asked to load."""
+
+    resources: tuple[Resource, ...]
+    start: DateTime | None = None
+    end: DateTime | None = None
+    full_refresh: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        if self.start and self.end and self.end <= self.start:
+            raise ConfigurationError(f"--end ({self.end}) must lie after --start ({self.start})")
+        if self.full_refresh and (self.start or self.end):
+            raise ConfigurationError("--full-refresh reads everything: leave --start and --end out")
+
+    @property
+    def description(self) -> dict[str, Any]:
+        return {
+            "resources": [resource.name for resource in self.resources],
+            "start": str(self.start) if self.start else None,
+            "end": str(self.end) if self.end else None,
+            "full_refresh": sorted(self.full_refresh),
+        }
+
+
+def named(names: Sequence[str] | None) -> tuple[Resource, ...]:
+    """The named resources, all by default. Raises ConfigurationError for a name that there is not."""
+    try:
+        return select([*names] if names else None)
+    except UnknownResource as error:
+        raise ConfigurationError(str(error)) from None
+
+
+def load(settings: Settings, warehouse: Warehouse, request: Request, watch: Watch) -> Run:
+    """Read, load, mark what vanished, and record the run. Raises RunError; what it says has then happened is recorded."""
+    run = Run(request.description, settings.revision)
+    try:
+        pipeline = warehouse.pipeline()
+        extraction = extract(settings, request, pipeline)
+        run.tallies = [walk.tally for walk in extraction.walks]
+        watch.reading(run.tallies)
+        load_id = load_package(pipeline, warehouse, extraction)
+        with destination_errors(warehouse):
+            run.vanished = mark_vanished(pipeline, extraction.walks, load_id, run.started_at, request.full_refresh)
+            run.finish(*outcome(run.tallies))
+            record(pipeline, run)
+    except RunError as error:
+        run.finish(error.exit, str(error))
+        record_failure(warehouse, run)
+        raise
+    return run
+
+
+def extract(settings: Settings, request: Request, pipeline: dlt.Pipeline) -> Extraction:
+    return Extraction(
+        Client(settings.api_key, settings.base_url, settings.revision, Limiter(settings.rate_limit_share)),
+        request.resources,
+        start_date=settings.start_date,
+        start=request.start,
+        end=request.end,
+        full_refresh=request.full_refresh,
+        known=WarehouseRows(pipeline),
+    )
+
+
+def load_package(pipeline: dlt.Pipeline, warehouse: Warehouse, extraction: Extraction) -> str:
+    """Read everything into one load package and load it, rows and state together. The package's load id."""
+    # One thread per walk: a walk waits for the network most of its time.
+    dlt.config["extract.workers"] = len(extraction.walks)
+    source = dlt.source(extraction.resources, name=SCHEMA, max_table_nesting=0)
+    try:
+        info = pipeline.run(source(), loader_file_format=warehouse.kind.file_format)
+    except PipelineStepFailed as error:
+        raise reason(error, warehouse) from error
+    return info.loads_ids[-1]
+
+
+def reason(error: PipelineStepFailed, warehouse: Warehouse) -> RunError:
+    """What ended the package, as one message with its exit code."""
+    for cause in chain(error):
+        if isinstance(cause, Unauthorized | RevisionRetired):
+            return ConfigurationError(str(cause))
+        if isinstance(cause, KlaviyoError):
+            return RunError(str(cause))
+    return explain(error, warehouse)
+
+
+def outcome(tallies: Sequence[Tally]) -> tuple[Exit, str]:
+    """The exit code that the walks add up to, and why."""
+    for status, code in (("failed", Exit.FAILED), ("not_permitted", Exit.NEEDS_A_PERSON)):
+        errors = [f"{tally.resource}: {tally.error}" for tally in tallies if tally.status == status]
+        if errors:
+            return code, "; ".join(errors)
+    return Exit.DONE, ""
+
+
+def record_failure(warehouse: Warehouse, run: Run) -> None:
+    """Leave word of a failed run in the warehouse, if that can still be written."""
+    try:
+        record(warehouse.pipeline(), run)
+    except Exception as error:  # noqa: BLE001 - whatever this is, the failure that we were about to report matters more
+        log.warning("the failed run could not be recorded: %s", type(error).__name__)

@@ -1,0 +1,81 @@
+"""How results are printed for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from pipelines.runs import Run
+from pipelines.status import Status
+from sources.klaviyo.windows import BEGINNING
+
+
+def table(headings: Iterable[str], rows: Iterable[Sequence[Any]]) -> Table:
+    """A plain table: numbers to the right, thousands apart, nothing for null."""
+    rows = [*rows]
+    built = Table(box=None, pad_edge=False, header_style="bold")
+    for place, heading in enumerate(headings):
+        numeric = any(isinstance(row[place], int | float) for row in rows)
+        built.add_column(heading, justify="right" if numeric else "left")
+    for row in rows:
+        built.add_row(*map(cell, row))
+    return built
+
+
+def cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
+    return value.strftime("%Y-%m-%d %H:%M:%S") if hasattr(value, "strftime") else str(value)
+
+
+def print_run(console: Console, run: Run) -> None:
+    """One line for each collection, and a last one for the run."""
+    console.print(
+        table(
+            ("collection", "status", "requests", "retries", "received", "unchanged", "loaded", "vanished"),
+            (
+                (
+                    tally.resource,
+                    tally.status,
+                    tally.requests,
+                    tally.retries,
+                    tally.received,
+                    tally.unchanged,
+                    sum(tally.rows.values()),
+                    sum(run.vanished.get(name, 0) for name in tally.tables),
+                )
+                for tally in run.tallies
+            ),
+        )
+    )
+    for tally in run.tallies:
+        if tally.error:
+            console.print(f"{tally.resource}: {tally.error}", style="red", highlight=False)
+        if tally.new_columns:
+            console.print(f"new columns that Klaviyo added: {', '.join(sorted(tally.new_columns))}", style="yellow")
+    requests, loaded = sum(t.requests for t in run.tallies), sum(sum(t.rows.values()) for t in run.tallies)
+    console.print(f"{loaded:,} rows loaded with {requests:,} requests in {run.seconds:.1f} s")
+
+
+def print_status(console: Console, place: str, status: Status) -> None:
+    console.print(f"warehouse: {place}\n", highlight=False)
+    if not status.tables:
+        console.print("nothing has been loaded yet: klaviyo-etl run")
+        return
+    console.print(table(("table", "rows", "vanished"), status.tables))
+    console.print()
+    console.print(table(("read completely", "from", "to"), map(window_row, status.windows)))
+    console.print()
+    console.print(table(("last runs", "finished", "exit", "why", "received", "requests"), status.runs))
+
+
+def window_row(row: Sequence[Any]) -> tuple[str, Any, Any]:
+    resource, start, end = row
+    return resource, "the beginning" if start <= BEGINNING else start, end

@@ -1,0 +1,143 @@
+"""The run tables: what each run asked, got, skipped and retried, and which windows are complete."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import uuid4
+
+import dlt
+import pendulum
+import pyarrow as pa
+from pendulum import DateTime
+
+from pipelines.errors import Exit
+from pipelines.warehouse import SCHEMA
+from sources.klaviyo.tables import Column, arrow_schema, column_hints
+from sources.klaviyo.tally import Tally
+
+RUNS: Final = "etl_runs"
+RUN_RESOURCES: Final = "etl_run_resources"
+WINDOWS: Final = "etl_windows"
+
+RUN_COLUMNS: Final = (
+    Column("run_id", "text"),
+    Column("started_at", "timestamp"),
+    Column("finished_at", "timestamp"),
+    Column("exit_code", "bigint"),
+    Column("message", "text"),
+    Column("revision", "text"),
+    Column("asked", "json"),
+)
+RUN_RESOURCE_COLUMNS: Final = (
+    Column("run_id", "text"),
+    Column("resource", "text"),
+    Column("status", "text"),
+    Column("error", "text"),
+    Column("windows", "json"),
+    Column("requests", "bigint"),
+    Column("retries", "bigint"),
+    Column("throttled", "bigint"),
+    Column("waited_seconds", "double"),
+    Column("bytes", "bigint"),
+    Column("pages", "bigint"),
+    Column("received", "bigint"),
+    Column("unchanged", "bigint"),
+    Column("loaded", "json"),
+    Column("vanished", "json"),
+    Column("new_columns", "json"),
+)
+WINDOW_COLUMNS: Final = (
+    Column("resource", "text"),
+    Column("window_start", "timestamp"),
+    Column("window_end", "timestamp"),
+)
+
+
+@dataclass
+class Run:
+    """One run, as it goes and as it ended."""
+
+    asked: dict[str, Any]
+    revision: str
+    id: str = field(default_factory=lambda: uuid4().hex)
+    started_at: DateTime = field(default_factory=lambda: pendulum.now("UTC"))
+    finished_at: DateTime | None = None
+    exit: Exit = Exit.FAILED
+    message: str = ""
+    tallies: list[Tally] = field(default_factory=list)
+    vanished: dict[str, int] = field(default_factory=dict)
+
+    def finish(self, exit_code: Exit, message: str = "") -> None:
+        self.finished_at, self.exit, self.message = pendulum.now("UTC"), exit_code, message
+
+    @property
+    def seconds(self) -> float:
+        return ((self.finished_at or pendulum.now("UTC")) - self.started_at).total_seconds()
+
+
+def record(pipeline: dlt.Pipeline, run: Run) -> None:
+    """Append the run to the run tables, and say anew which windows are complete."""
+
+    @dlt.source(name=SCHEMA, max_table_nesting=0)
+    def bookkeeping() -> Any:  # noqa: ANN401 - dlt resources
+        yield resource(RUNS, RUN_COLUMNS, [run_row(run)], "append")
+        yield resource(RUN_RESOURCES, RUN_RESOURCE_COLUMNS, [tally_row(run, tally) for tally in run.tallies], "append")
+        yield resource(WINDOWS, WINDOW_COLUMNS, window_rows(pipeline), "replace")
+
+    pipeline.run(bookkeeping())
+
+
+def resource(name: str, columns: tuple[Column, ...], rows: list[dict[str, Any]], disposition: str) -> Any:  # noqa: ANN401 - dlt resource
+    table = pa.Table.from_pylist(rows, schema=arrow_schema(columns))
+    return dlt.resource(
+        [table],
+        name=name,
+        columns=column_hints(columns, ()),
+        write_disposition=disposition,  # type: ignore[call-overload]  # plain dicts
+    )
+
+
+def run_row(run: Run) -> dict[str, Any]:
+    return {
+        "run_id": run.id,
+        "started_at": run.started_at,
+        "finished_at": run.finished_at,
+        "exit_code": int(run.exit),
+        "message": run.message,
+        "revision": run.revision,
+        "asked": json.dumps(run.asked),
+    }
+
+
+def tally_row(run: Run, tally: Tally) -> dict[str, Any]:
+    return {
+        "run_id": run.id,
+        "resource": tally.resource,
+        "status": tally.status,
+        "error": tally.error,
+        "windows": json.dumps([str(window) for window in tally.windows]),
+        "requests": tally.requests,
+        "retries": tally.retries,
+        "throttled": tally.throttled,
+        "waited_seconds": tally.waited,
+        "bytes": tally.bytes,
+        "pages": tally.pages,
+        "received": tally.received,
+        "unchanged": tally.unchanged,
+        "loaded": json.dumps(tally.rows),
+        "vanished": json.dumps({table: count for table, count in run.vanished.items() if table in tally.tables}),
+        "new_columns": json.dumps(sorted(tally.new_columns)),
+    }
+
+
+def window_rows(pipeline: dlt.Pipeline) -> list[dict[str, Any]]:
+    """The windows that dlt's state, as committed, says have been read."""
+    resources = pipeline.state.get("sources", {}).get(SCHEMA, {}).get("resources", {})
+    return [
+        {"resource": name, "window_start": pendulum.parse(start), "window_end": pendulum.parse(end)}
+        for state in resources.values()
+        for name, windows in state.get("windows_read", {}).items()
+        for start, end in windows
+    ]

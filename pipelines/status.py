@@ -1,0 +1,46 @@
+"""What the warehouse says of itself: the last runs, the windows read, the rows of each table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines.runs import RUN_RESOURCES, RUNS, WINDOWS
+from pipelines.warehouse import Tables, Warehouse, destination_errors
+from sources.klaviyo.resources import NAMES
+from sources.klaviyo.tables import DELETED_AT
+
+
+@dataclass(frozen=True)
+class Status:
+    runs: list[Sequence[Any]]
+    """Newest first: started_at, finished_at, exit code, message, rows received, requests."""
+    tables: list[tuple[str, int, int]]
+    """Table, rows that Klaviyo shows, rows marked as vanished; tables that were never loaded are left out."""
+    windows: list[Sequence[Any]]
+    """Resource, start, end."""
+
+
+def status(warehouse: Warehouse, runs: int = 5) -> Status:
+    """Read the run tables and count the rows. Works from any machine that reaches the warehouse."""
+    with destination_errors(warehouse), warehouse.attach().sql_client() as client:
+        tables = Tables(client)
+        return Status(
+            runs=tables.rows(
+                f"SELECT r.started_at, r.finished_at, r.exit_code, r.message, "  # noqa: S608 - names are ours
+                f"coalesce(sum(w.received), 0), coalesce(sum(w.requests), 0) FROM {tables.name(RUNS)} r "
+                f"LEFT JOIN {tables.name(RUN_RESOURCES)} w ON w.run_id = r.run_id "
+                f"GROUP BY r.run_id, r.started_at, r.finished_at, r.exit_code, r.message "
+                f"ORDER BY r.started_at DESC LIMIT {runs}"
+            ),
+            tables=[(name, *counts) for name in NAMES if (counts := count(tables, name))],
+            windows=tables.rows(
+                f"SELECT resource, window_start, window_end FROM {tables.name(WINDOWS)} ORDER BY 1, 2"  # noqa: S608 - as above
+            ),
+        )
+
+
+def count(tables: Tables, name: str) -> tuple[int, int] | None:
+    rows = tables.rows(f"SELECT count(*), count({DELETED_AT}) FROM {tables.name(name)}")  # noqa: S608 - names are ours
+    return (int(rows[0][0]) - int(rows[0][1]), int(rows[0][1])) if rows else None

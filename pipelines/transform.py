@@ -1,0 +1,57 @@
+"""Build the marts: the dbt project in `transforms/`, run in this process against the warehouse just loaded."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from pipelines.errors import TransformError
+from pipelines.warehouse import Warehouse
+
+PROJECT: Final = Path(__file__).parents[1] / "transforms"
+
+
+def transform(warehouse: Warehouse, select: Sequence[str] = ()) -> str:
+    """Run and test every model, or the selected ones. What was built, in words. Raises TransformError."""
+    # dbt takes a second to import: only the commands that build models pay for it.
+    from dbt.cli.main import dbtRunner
+
+    os.environ |= environment(warehouse)
+    arguments = [
+        "--quiet",
+        "build",
+        "--project-dir", str(PROJECT),
+        "--profiles-dir", str(PROJECT),
+        "--target", warehouse.name,
+        "--target-path", str(warehouse.workspace.parent / f"{warehouse.identity}.dbt"),
+        "--log-path", str(warehouse.workspace.parent / f"{warehouse.identity}.dbt"),
+    ]  # fmt: skip
+    if select:
+        arguments += ["--select", *select]
+    result = dbtRunner().invoke(arguments)
+    if result.exception:
+        raise TransformError(f"the transforms could not run: {result.exception}")
+    outcomes = [(node.node.name, str(node.status)) for node in result.result]  # type: ignore[union-attr]  # a build's result
+    broken = [f"{name} ({status})" for name, status in outcomes if status not in ("success", "pass", "skipped")]
+    if not result.success:
+        raise TransformError(f"the transforms failed, the raw tables are loaded: {', '.join(broken)}")
+    models = sum(status == "success" for _, status in outcomes)
+    tests = sum(status == "pass" for _, status in outcomes)
+    return f"{models} models built, {tests} tests passed"
+
+
+def environment(warehouse: Warehouse) -> dict[str, str]:
+    """What `transforms/profiles.yml` asks the environment for."""
+    known = {"KLAVIYO_DATASET": warehouse.dataset, "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
+    if warehouse.path:
+        return known | {"KLAVIYO_DUCKDB_PATH": str(warehouse.path)}
+    credentials: Any = warehouse.credentials
+    return known | {
+        "KLAVIYO_POSTGRES_HOST": str(credentials.host),
+        "KLAVIYO_POSTGRES_PORT": str(credentials.port),
+        "KLAVIYO_POSTGRES_USER": str(credentials.username),
+        "KLAVIYO_POSTGRES_DATABASE": str(credentials.database),
+        "DBT_ENV_SECRET_KLAVIYO_POSTGRES_PASSWORD": str(credentials.password or ""),
+    }

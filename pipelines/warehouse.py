@@ -1,0 +1,193 @@
+"""The user's warehouse: which one, how dlt loads it, and what may be asked of it in SQL."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import dlt
+from dlt.common.configuration.exceptions import ConfigurationException
+from dlt.common.pipeline import get_dlt_pipelines_dir
+from dlt.common.typing import TLoaderFileFormat
+from dlt.destinations.exceptions import DatabaseUndefinedRelation
+from dlt.destinations.impl.postgres.factory import PostgresTypeMapper
+from dlt.destinations.sql_client import SqlClientBase
+
+from pipelines.errors import ConfigurationError, DestinationError
+from pipelines.settings import DATASET
+
+PIPELINE: Final = "klaviyo_etl"
+SCHEMA: Final = "klaviyo"
+
+DLT_SETTINGS: Final = {
+    # Rows name the load that brought them: how vanished rows are told from those seen again.
+    "normalize.parquet_normalizer.add_dlt_load_id": True,
+    # All collections are read at once, each as fast as its own limit allows.
+    "extract.next_item_mode": "round_robin",
+    # dlt remarks on every hint that it keeps; what matters reaches us as exceptions.
+    "runtime.log_level": "CRITICAL",
+    "runtime.dlthub_telemetry": False,
+}
+
+
+class ByteFaithfulJson(PostgresTypeMapper):
+    """`json`, not `jsonb`: what Klaviyo sent is kept to the letter, order, repeated keys and digits included."""
+
+    sct_to_unbound_dbt = PostgresTypeMapper.sct_to_unbound_dbt | {"json": "json"}
+    dbt_to_sct = PostgresTypeMapper.dbt_to_sct | {"json": "json"}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What is particular about one kind of destination."""
+
+    file_format: TLoaderFileFormat
+    extra: str | None = None
+    options: tuple[tuple[str, Any], ...] = ()
+
+
+KINDS: Final = {
+    "duckdb": Kind("parquet"),
+    "postgres": Kind("csv", extra="postgres", options=(("type_mapper", ByteFaithfulJson),)),
+}
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """One dataset in one destination, and the working folder in which its loads are prepared."""
+
+    name: str
+    dataset: str = DATASET
+
+    def __post_init__(self) -> None:
+        if self.name not in KINDS:
+            raise ConfigurationError(f"no destination named {self.name!r}; there are: {', '.join(KINDS)}")
+
+    @property
+    def kind(self) -> Kind:
+        return KINDS[self.name]
+
+    @cached_property
+    def destination(self) -> Any:  # noqa: ANN401 - dlt's factory type is not exported
+        factory = getattr(dlt.destinations, self.name)
+        return factory(**dict(self.kind.options))
+
+    @cached_property
+    def credentials(self) -> Any:  # noqa: ANN401 - each destination has a class of its own
+        """Resolved credentials. Raises ConfigurationError naming what is missing."""
+        probe = dlt.pipeline(PIPELINE, destination=self.destination, dataset_name=self.dataset)
+        try:
+            return probe.destination_client().config.credentials
+        except ConfigurationException as error:
+            raise ConfigurationError(
+                f"destination {self.name}: {str(error).splitlines()[0]}; set DESTINATION__{self.name.upper()}__CREDENTIALS"
+            ) from None
+        except ImportError:
+            raise ConfigurationError(
+                f"destination {self.name} is an extra: pip install 'klaviyo-etl[{self.kind.extra}]'"
+            ) from None
+
+    @property
+    def place(self) -> str:
+        """Where the data are, without a password."""
+        path = self.path
+        return str(path) if path else str(self.credentials)
+
+    @property
+    def path(self) -> Path | None:
+        """The database's file, where it is one."""
+        return Path(self.credentials._conn_str()).resolve() if self.name == "duckdb" else None  # noqa: SLF001 - the only way to the resolved path
+
+    @property
+    def identity(self) -> str:
+        """The same for every run that would write the same tables."""
+        return hashlib.sha256(f"{self.name} {self.place} {self.dataset}".encode()).hexdigest()[:16]
+
+    @property
+    def workspace(self) -> Path:
+        """Where loads are prepared; nothing in it outlives a run."""
+        return Path(get_dlt_pipelines_dir()) / PIPELINE / self.identity
+
+    def pipeline(self) -> dlt.Pipeline:
+        """A pipeline that knows what the destination knows, and nothing else.
+
+        The destination holds the truth about what has been loaded. What a killed run left on this disk is dropped:
+        it was never committed, and is read again.
+        """
+        shutil.rmtree(self.workspace, ignore_errors=True)
+        pipeline = self.attach()
+        with destination_errors(self):
+            pipeline.sync_destination()
+        return pipeline
+
+    def attach(self) -> dlt.Pipeline:
+        for name, value in DLT_SETTINGS.items():
+            dlt.config[name] = value
+        return dlt.pipeline(
+            PIPELINE,
+            destination=self.destination,
+            dataset_name=self.dataset,
+            pipelines_dir=str(self.workspace),
+        )
+
+
+@contextmanager
+def destination_errors(warehouse: Warehouse) -> Iterator[None]:
+    """Give the destination's errors in words that say what to do."""
+    try:
+        yield
+    except (DestinationError, ConfigurationError):
+        raise
+    except Exception as error:
+        raise explain(error, warehouse) from error
+
+
+def explain(error: BaseException, warehouse: Warehouse) -> DestinationError:
+    text = " ".join(str(cause) for cause in chain(error))
+    where = f"{warehouse.name} at {warehouse.place}"
+    if "No space left" in text or "disk full" in text.lower():
+        return DestinationError(
+            f"{where}: no space left on the device (working files are in {warehouse.workspace}); "
+            "nothing is lost: free some space and run again"
+        )
+    if "Could not set lock" in text:
+        return DestinationError(f"{where}: another program has the file open; close it and run again")
+    last = str(list(chain(error))[-1]).strip().splitlines()
+    return DestinationError(f"{where}: {last[0] if last else type(error).__name__}")
+
+
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and what caused it, outermost first."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+@dataclass
+class Tables:
+    """The raw tables, read and marked in SQL."""
+
+    client: SqlClientBase[Any]
+
+    def name(self, table: str) -> str:
+        return self.client.make_qualified_table_name(table)
+
+    def column(self, name: str) -> str:
+        return self.client.escape_column_name(name)
+
+    def rows(self, statement: str, *parameters: object) -> list[Sequence[Any]]:
+        """The answer's rows; none where a table does not exist yet."""
+        try:
+            with self.client.execute_query(statement, *parameters) as cursor:
+                return [*cursor.fetchall()]
+        except DatabaseUndefinedRelation:
+            return []
+
+    def execute(self, statement: str, *parameters: object) -> None:
+        self.client.execute_sql(statement, *parameters)
