@@ -30,6 +30,13 @@ app = typer.Typer(
 log = logging.getLogger("klaviyo_etl")
 console: Final = Console()
 
+DLT_RUNTIME: Final = {
+    # dlt remarks on every hint that it keeps; what matters reaches us as exceptions.
+    "RUNTIME__LOG_LEVEL": "CRITICAL",
+    "RUNTIME__DLTHUB_TELEMETRY": "false",
+}
+"""What dlt reads when it is imported."""
+
 SANDBOX_KEY: Final = "pk_sandbox"
 
 
@@ -46,6 +53,8 @@ SelectOption = Annotated[
 
 
 def main() -> None:
+    for name, value in DLT_RUNTIME.items():
+        os.environ.setdefault(name, value)
     app(prog_name="klaviyo-etl")
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from array import array
 from bisect import bisect_left
-from dataclasses import dataclass
+from typing import Any
 
-import dlt
+from dlt.destinations.sql_client import SqlClientBase
 
 from pipelines.warehouse import Tables
 from sources.klaviyo.tables import DELETED_AT, ROW_HASH, Table
@@ -28,19 +29,22 @@ class Hashes:
         return place < len(self.hashes) and self.hashes[place] == value
 
 
-@dataclass(frozen=True)
 class WarehouseRows:
-    """Looks up the hashes of a table's rows in a window; rows marked as vanished are not known."""
+    """Looks up the hashes of a table's rows in a window, over one connection that its callers take in turn.
 
-    pipeline: dlt.Pipeline
+    Rows marked as vanished are not known: seen again, they are loaded and so unmarked.
+    """
+
+    def __init__(self, client: SqlClientBase[Any]) -> None:
+        self.tables = Tables(client)
+        self.lock = threading.Lock()
 
     def __call__(self, table: Table, window: Window) -> Hashes:
         assert table.resource.cursor is not None
-        with self.pipeline.sql_client() as client:
-            tables = Tables(client)
-            at = tables.column(table.resource.cursor.field)
-            rows = tables.rows(
-                f"SELECT {ROW_HASH} FROM {tables.name(table.name)} "  # noqa: S608 - names are ours
+        at = self.tables.column(table.resource.cursor.field)
+        with self.lock:
+            rows = self.tables.rows(
+                f"SELECT {ROW_HASH} FROM {self.tables.name(table.name)} "  # noqa: S608 - names are ours
                 f"WHERE {at} >= %s AND {at} < %s AND {DELETED_AT} IS NULL ORDER BY 1",
                 window.start,
                 window.end,

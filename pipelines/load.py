@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import dlt
+from dlt.extract import DltResource
 from dlt.pipeline.exceptions import PipelineStepFailed
 from pendulum import DateTime
 
@@ -20,7 +21,7 @@ from pipelines.settings import Settings
 from pipelines.warehouse import SCHEMA, Warehouse, chain, destination_errors, explain
 from sources.klaviyo.client import Client
 from sources.klaviyo.errors import KlaviyoError, RevisionRetired, Unauthorized, UnknownResource
-from sources.klaviyo.extraction import Extraction
+from sources.klaviyo.extraction import Extraction, Known
 from sources.klaviyo.limits import Limiter
 from sources.klaviyo.resources import select
 from sources.klaviyo.spec import Resource
@@ -67,10 +68,11 @@ def load(settings: Settings, warehouse: Warehouse, request: Request, watch: Watc
     run = Run(request.description, settings.revision)
     try:
         pipeline = warehouse.pipeline()
-        extraction = extract(settings, request, pipeline)
-        run.tallies = [walk.tally for walk in extraction.walks]
-        watch.reading(run.tallies)
-        load_id = load_package(pipeline, warehouse, extraction)
+        with pipeline.sql_client() as client:
+            extraction = extract(settings, request, WarehouseRows(client))
+            run.tallies = [walk.tally for walk in extraction.walks]
+            watch.reading(run.tallies)
+            load_id = load_package(pipeline, warehouse, extraction)
         with destination_errors(warehouse):
             run.vanished = mark_vanished(pipeline, extraction.walks, load_id, run.started_at, request.full_refresh)
             run.finish(*outcome(run.tallies))
@@ -82,7 +84,7 @@ def load(settings: Settings, warehouse: Warehouse, request: Request, watch: Watc
     return run
 
 
-def extract(settings: Settings, request: Request, pipeline: dlt.Pipeline) -> Extraction:
+def extract(settings: Settings, request: Request, known: Known) -> Extraction:
     return Extraction(
         Client(settings.api_key, settings.base_url, settings.revision, Limiter(settings.rate_limit_share)),
         request.resources,
@@ -90,7 +92,7 @@ def extract(settings: Settings, request: Request, pipeline: dlt.Pipeline) -> Ext
         start=request.start,
         end=request.end,
         full_refresh=request.full_refresh,
-        known=WarehouseRows(pipeline),
+        known=known,
     )
 
 
@@ -98,9 +100,13 @@ def load_package(pipeline: dlt.Pipeline, warehouse: Warehouse, extraction: Extra
     """Read everything into one load package and load it, rows and state together. The package's load id."""
     # One thread per walk: a walk waits for the network most of its time.
     dlt.config["extract.workers"] = len(extraction.walks)
-    source = dlt.source(extraction.resources, name=SCHEMA, max_table_nesting=0)
+
+    @dlt.source(name=SCHEMA, max_table_nesting=0)
+    def account() -> list[DltResource]:
+        return extraction.resources()
+
     try:
-        info = pipeline.run(source(), loader_file_format=warehouse.kind.file_format)
+        info = pipeline.run(account(), loader_file_format=warehouse.kind.file_format)
     except PipelineStepFailed as error:
         raise reason(error, warehouse) from error
     return info.loads_ids[-1]

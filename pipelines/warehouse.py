@@ -30,9 +30,6 @@ DLT_SETTINGS: Final = {
     "normalize.parquet_normalizer.add_dlt_load_id": True,
     # All collections are read at once, each as fast as its own limit allows.
     "extract.next_item_mode": "round_robin",
-    # dlt remarks on every hint that it keeps; what matters reaches us as exceptions.
-    "runtime.log_level": "CRITICAL",
-    "runtime.dlthub_telemetry": False,
 }
 
 
@@ -68,6 +65,8 @@ class Warehouse:
     def __post_init__(self) -> None:
         if self.name not in KINDS:
             raise ConfigurationError(f"no destination named {self.name!r}; there are: {', '.join(KINDS)}")
+        for name, value in DLT_SETTINGS.items():
+            dlt.config[name] = value
 
     @property
     def kind(self) -> Kind:
@@ -127,8 +126,6 @@ class Warehouse:
         return pipeline
 
     def attach(self) -> dlt.Pipeline:
-        for name, value in DLT_SETTINGS.items():
-            dlt.config[name] = value
         return dlt.pipeline(
             PIPELINE,
             destination=self.destination,

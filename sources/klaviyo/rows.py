@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -78,7 +79,7 @@ class Page:
     """Objects in `data`, loaded or not."""
     unchanged: int = 0
     """Objects left out because the warehouse has them just so."""
-    last: pa.Scalar | None = None
+    last: datetime | None = None
     """The highest cursor value on the page."""
 
 
@@ -123,11 +124,12 @@ class PageReader:
     def hashes_rows(self) -> bool:
         return any(table.marks_unchanged for table in self.tables)
 
-    def highest(self, items: list[Item]) -> pa.Scalar | None:
+    def highest(self, items: list[Item]) -> datetime | None:
         if self.cursor is None:
             return None
         fit, _ = column([(item.attributes or {}).get(self.cursor) for item in items], "timestamp")
-        return pc.max(fit)
+        highest: datetime | None = pc.max(fit).as_py()
+        return highest
 
 
 class Builder:

@@ -60,8 +60,8 @@ class Walk:
             try:
                 for page in self.follow(client, reader, self.first(condition, window)):
                     yield page
-                    if window and page.last is not None:
-                        reached = pendulum.instance(page.last.as_py()).replace(microsecond=0)
+                    if window and page.last:
+                        reached = pendulum.instance(page.last).replace(microsecond=0)
                         window = Window(max(window.start, reached), window.end)
             except CursorExpired:
                 log.info("%s: the page cursor expired, asking again", self.host.name)
