@@ -6,7 +6,7 @@ import asyncio
 import random
 import zlib
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -17,10 +17,16 @@ from starlette.types import Receive, Scope, Send
 from sandbox import contract as contracts
 from sandbox.access import authenticate, check_revision, permit
 from sandbox.account import Account
-from sandbox.contract import Match
+from sandbox.aggregates import Timelines, aggregate
+from sandbox.answer import Answer
+from sandbox.connections import Connections
+from sandbox.contract import Endpoint, Match
+from sandbox.delivery import Delivery
 from sandbox.errors import ApiError, method_not_allowed, no_such_path
+from sandbox.faults import Fault, Faults, instead
 from sandbox.limits import Windows
 from sandbox.listing import Orders
+from sandbox.query import read
 from sandbox.reads import Reader
 from sandbox.settings import Settings
 
@@ -29,13 +35,6 @@ WORTH_COMPRESSING: Final = 500
 REQUESTS_KEPT: Final = 100_000
 
 encode = msgspec.json.Encoder().encode
-
-
-@dataclass(slots=True)
-class Answer:
-    status: int
-    body: bytes
-    headers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -79,24 +78,34 @@ class Api:
         self.orders = Orders()
         self.windows = Windows()
         self.reader = Reader(account, self.contract, self.orders)
+        self.timelines = Timelines(account.events)
+        self.faults = Faults()
+        self.connections = Connections()
         self.requests: deque[dict[str, Any]] = deque(maxlen=REQUESTS_KEPT)
 
     def changed(self) -> None:
         """Tell that the account has been changed, so that nothing remembered of it outlives the change."""
         self.orders.forget()
+        self.timelines.forget()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = await Request.receive(scope, receive)
         settings = self.settings
         if settings.latency or settings.jitter:
             await asyncio.sleep(settings.latency + random.random() * settings.jitter)
-        answer = self.answer(request)
-        self._log(request, answer)
-        await _send(answer, send)
+        fault = self.faults.strike(request.path, request.query)
+        answer = self.answer(request, fault)
+        self._log(request, answer, fault)
+        await Delivery(self.connections, scope, receive, send).deliver(answer, fault)
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: Request, fault: Fault | None = None) -> Answer:
         headers: dict[str, str] = {}
         try:
+            replaced = instead(fault)
+            if isinstance(replaced, Answer):
+                return replaced
+            if replaced is not None:
+                raise replaced
             document = self._document(request, headers)
         except ApiError as error:
             headers = error.headers if error.status == HTTPStatus.TOO_MANY_REQUESTS else headers | error.headers
@@ -110,7 +119,15 @@ class Api:
         parameters = parse_qsl(request.query, keep_blank_values=True)
         headers |= self.windows.take(match.endpoint, parameters, self.settings)
         permit(match.endpoint, scopes)
+        if match.endpoint.kind == "report":
+            return self._report(match.endpoint, request)
         return self.reader.document(match, request.base, request.path, request.query, self.settings.time())
+
+    def _report(self, endpoint: Endpoint, request: Request) -> dict[str, Any]:
+        if endpoint.facts.operation != "query_metric_aggregates":
+            raise no_such_path(request.path)
+        query = read(request.query, endpoint)
+        return aggregate(self.account, self.timelines, query, request.body, request.base + request.path)
 
     def _match(self, request: Request) -> Match:
         path = request.path.removeprefix("/api/")
@@ -127,7 +144,7 @@ class Api:
             answer.headers["Content-Encoding"] = "gzip"
         return answer
 
-    def _log(self, request: Request, answer: Answer) -> None:
+    def _log(self, request: Request, answer: Answer, fault: Fault | None) -> None:
         self.requests.append(
             {
                 "method": request.method,
@@ -135,12 +152,6 @@ class Api:
                 "query": request.query,
                 "status": answer.status,
                 "key": request.key,
+                "fault": fault and fault.kind,
             }
         )
-
-
-async def _send(answer: Answer, send: Send) -> None:
-    headers = {**answer.headers, "Content-Length": str(len(answer.body))}
-    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": answer.status, "headers": raw})
-    await send({"type": "http.response.body", "body": answer.body})

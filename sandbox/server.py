@@ -11,6 +11,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from sandbox import control
 from sandbox.account import Account
 from sandbox.api import Api
 from sandbox.settings import Settings
@@ -20,7 +21,7 @@ SECONDS_TO_START: Final = 10
 
 def create_app(account: Account, settings: Settings | None = None) -> Starlette:
     api = Api(account, settings or Settings())
-    app = Starlette(routes=[Route("/api/{path:path}", api)])
+    app = Starlette(routes=[*control.routes(api), Route("/api/{path:path}", api)])
     app.state.api = api
     return app
 
@@ -76,6 +77,14 @@ def serve(account: Account, host: str = "127.0.0.1", port: int = 8765, settings:
 
 
 def _config(app: Starlette, **options: Any) -> uvicorn.Config:  # noqa: ANN401 - options of uvicorn
+    api: Api = app.state.api
     return uvicorn.Config(
-        app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=1, backlog=1024, **options
+        app,
+        http=api.connections.protocol(),
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=1,
+        backlog=1024,
+        **options,
     )
