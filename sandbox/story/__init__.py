@@ -40,7 +40,7 @@ def synthesize(seed: int = 1, scale: float = 1.0, now: datetime | None = None, *
     life.run(people, sends)
     for person in people:
         write_profile(draft, person)
-    happenings: list[Event] = [*life.told, *(write_oddities(draft, metrics, people) if odd else ())]
+    happenings: list[Event] = [*life.told, *(write_oddities(draft) if odd else ())]
     return Account(
         objects=draft.objects,
         events=Events(happenings),

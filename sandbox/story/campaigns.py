@@ -59,7 +59,6 @@ WEEKLY_AUDIENCES = (
     "VIP Customers",
     "Canada",
     "Window Shoppers",
-    "Bought Once",
     "United Kingdom",
 )
 METHODS = ("static", "immediate", "static", "throttled", "smart_send_time", "static", "static", "unsupported")

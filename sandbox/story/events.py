@@ -55,6 +55,20 @@ class Happening:
         return choices[self.salt % len(choices)]
 
 
+@dataclass(slots=True, eq=False)
+class Written:
+    """An event whose every field is as written, whatever is usual."""
+
+    id: str
+    second: int
+    metric_id: str | None
+    profile_id: str | None
+    properties: dict[str, Any] | None
+    datetime: str
+    uuid: str | None
+    attributions: tuple[Attribution, ...] = ()
+
+
 class Stated(NamedTuple):
     """What a happening is about when a message and a word on it matter: a reason, a type, a method."""
 

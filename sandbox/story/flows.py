@@ -148,7 +148,7 @@ KINDS = {
     "email": "send-email",
     "test": "ab-test",
     "sms": "send-sms",
-    "push": "send-push-notification",
+    "push": "send-mobile-push",
     "webhook": "send-webhook",
 }
 CHANNELS = {"email": "email", "test": "email", "sms": "sms", "push": "mobile_push", "webhook": "webhook"}

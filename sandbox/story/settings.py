@@ -9,7 +9,6 @@ from sandbox.story.spelling import DAY, instant, numeric_id, short_id, tag_id
 from sandbox.story.words import DOMAIN, SHOP
 
 if TYPE_CHECKING:
-    from sandbox.account import Linkage, Object
     from sandbox.story.draft import Draft
 
 FORMS = (
@@ -88,25 +87,13 @@ def write_forms(draft: Draft) -> list[Seen]:
 
 def write_tags(draft: Draft) -> None:
     """Tags in their groups, and on about a third of all that can be tagged."""
+    tags: list[str] = []
     for group, names in TAG_GROUPS.items():
-        identity = tag_id(draft.dice)
-        tags = [tag_id(draft.dice) for _ in names]
         attributes = {"name": group, "exclusive": group == "Season", "default": group == "default"}
-        draft.add("tag-group", identity, attributes, {"tags": list(tags)})
-        for tag, name in zip(tags, names, strict=True):
-            links: dict[str, Linkage] = {f"{kind}s": [] for kind in TAGGED}
-            draft.add("tag", tag, {"name": name}, {"tag-group": identity, **links})
+        identity = draft.add("tag-group", tag_id(draft.dice), attributes).id
+        for name in names:
+            tags.append(tag_id(draft.dice))
+            draft.add("tag", tags[-1], {"name": name}, {"tag-group": identity})
     for kind in TAGGED:
-        for identity in draft.objects[kind]:
-            for tag in draft.dice.sample(sorted(draft.objects["tag"]), draft.pick(((0, 65), (1, 25), (2, 10)))):
-                link_tag(draft.objects, kind, identity, tag)
-
-
-def link_tag(objects: dict[str, dict[str, Object]], kind: str, identity: str, tag: str) -> None:
-    """Link both ways, as the API shows it."""
-    for tags, linked in (
-        (objects[kind][identity].relationships["tags"], tag),
-        (objects["tag"][tag].relationships[f"{kind}s"], identity),
-    ):
-        assert isinstance(tags, list)
-        tags.append(linked)
+        for tagged in draft.objects[kind].values():
+            tagged.relationships["tags"] = draft.dice.sample(tags, draft.pick(((0, 65), (1, 25), (2, 10))))
