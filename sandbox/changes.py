@@ -102,7 +102,7 @@ class AttachAttribution(Change):
     def apply(self, account: Account) -> Summary:
         dice, attached = self.dice(account), []
         for order, touch in self._pairs(account):
-            relations = {"event": order.id, "attributed-event": touch.id, **_relations(account, touch)}
+            relations = {"attributed-event": touch.id, **_relations(account, touch)}
             order.attributions = (Attribution(tag_id(dice), relations),)
             attached.append(order.id)
             if len(attached) == self.count and self.events is None:

@@ -8,6 +8,7 @@ from sandbox.account import Account, Event, Events
 from sandbox.story.audience import write_audience
 from sandbox.story.campaigns import write_campaigns
 from sandbox.story.draft import Draft
+from sandbox.story.estate import write_estate
 from sandbox.story.flows import write_flows
 from sandbox.story.life import Life
 from sandbox.story.metrics import write_metrics
@@ -40,6 +41,7 @@ def synthesize(seed: int = 1, scale: float = 1.0, now: datetime | None = None, *
     life.run(people, sends)
     for person in people:
         write_profile(draft, person)
+    write_estate(draft, metrics, people)
     happenings: list[Event] = [*life.told, *(write_oddities(draft) if odd else ())]
     return Account(
         objects=draft.objects,

@@ -21,6 +21,13 @@ WAITLIST = "Back in Stock Waitlist"
 EARLY_ACCESS = "Early Access"
 FORM_LISTS = (("Popup 10% Off", 60), ("Footer Signup", 25), ("Spring Giveaway", 15))
 
+OTHER_LISTS: dict[str, Callable[[Person], bool]] = {
+    "Store Opening Boston": lambda person: person.place.city == "Boston",
+    "Partner Import": lambda person: person.source == "import",
+    "Wholesale": lambda person: person.inbox.provider == "Other",
+}
+"""Lists that a few of those join for whom they are meant."""
+
 LISTS = {
     NEWSLETTER: "double_opt_in",
     TEXTERS: "double_opt_in",

@@ -104,6 +104,11 @@ class Life:
             self._subscribe_email(second + 2, person)
         if person.phone and self._chance(0.4 if person.email else 1):
             self._subscribe_texts(second + 5, person)
+        for name, is_meant in groups.OTHER_LISTS.items():
+            if is_meant(person) and self._chance(0.3):
+                self._join(second + 10, person, name)
+        if self._chance(SUPPRESSED):
+            self._at(second + self._draft.soon(200 * DAY), self._suppress, person)
         if self._chance(0.12):
             person.push_consent.give(second, "APP")
             self._join(second + 20, person, groups.APP_USERS)
@@ -128,6 +133,11 @@ class Life:
         stated = Stated(None, person.sms_consent.method or "")
         self._tell("Subscribed to SMS Marketing", person, second, recipes.subscribed, stated)
         self._join(second, person, groups.TEXTERS)
+
+    def _suppress(self, second: int, person: Person) -> None:
+        """The shop stops writing to somebody; no event tells it."""
+        if person.email_consent.holds(second):
+            person.email_consent.end(second, self._draft.dice.choice(("USER_SUPPRESSED", "INVALID_EMAIL")))
 
     # Lists
 
@@ -332,7 +342,7 @@ class Life:
             items.append(self._tell(SECOND_PLACED_ORDER, person, later, recipes.ordered_elsewhere, order))
         self._attribute(person, [placed, *items])
         person.orders.append(order)
-        self._join(second + 1, person, groups.CUSTOMERS)
+        self._join(second + 1, person, groups.CUSTOMERS if len(person.orders) == 1 else groups.EARLY_ACCESS)
         self._trigger(second, person, "Placed Order")
         if self._chance(0.03):
             self._tell("Cancelled Order", person, second + self._draft.soon(8 * HOUR), recipes.ordered, order)
@@ -352,10 +362,11 @@ class Life:
             return
         touch = max(touches, key=lambda touch: (touch.second, touch.id))
         for event in events:
-            relations = {"event": event.id, "attributed-event": touch.id, **touch.about.relations}
+            relations = {"attributed-event": touch.id, **touch.about.relations}
             event.attributions = (Attribution(tag_id(self._draft.dice), relations),)
 
 
+SUPPRESSED = 0.01
 BOUNCES = 0.009
 DROPS = 0.002
 CLICKS = 0.09

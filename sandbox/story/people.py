@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sandbox.story.spelling import DAY, instant, precise, short_id, spaced, ulid
-from sandbox.story.words import DEVICES, FIRST_NAMES, INBOXES, LAST_NAMES, PLACES, Device, Inbox, Place
+from sandbox.story.spelling import DAY, instant, precise, short_id, spaced, tag_id, ulid
+from sandbox.story.words import DEVICES, FIRST_NAMES, INBOXES, LAST_NAMES, PLACES, SHOP, Device, Inbox, Place
 
 if TYPE_CHECKING:
     from sandbox.account import Object
@@ -107,6 +107,8 @@ def _draw(draft: Draft, number: int, second: int, source: str) -> Person:
 
 def write_profile(draft: Draft, person: Person) -> Object:
     updated = max(person.joined, person.last_seen)
+    if person.push_consent.since:
+        _write_token(draft, person, person.push_consent.since)
     return draft.add(
         "profile",
         person.id,
@@ -128,6 +130,38 @@ def write_profile(draft: Draft, person: Person) -> Object:
             "subscriptions": _subscriptions(draft, person),
             "predictive_analytics": _predictions(draft, person),
         },
+    )
+
+
+def _write_token(draft: Draft, person: Person, since: int) -> None:
+    is_apple = person.device.is_private
+    draft.add(
+        "push-token",
+        tag_id(draft.dice),
+        {
+            "created": instant(since),
+            "token": f"{draft.dice.getrandbits(256):064x}",
+            "enablement_status": "AUTHORIZED" if draft.chance(0.9) else "DENIED",
+            "platform": "ios" if is_apple else "android",
+            "vendor": "APNs" if is_apple else "FCM",
+            "background": "AVAILABLE",
+            "recorded_date": instant(since),
+            "metadata": {
+                "device_id": f"{draft.dice.getrandbits(64):016x}",
+                "klaviyo_sdk": "swift" if is_apple else "android",
+                "sdk_version": "4.1.0",
+                "device_model": "iPhone15,2" if is_apple else "Pixel 8",
+                "os_name": "ios" if is_apple else "android",
+                "os_version": "18.1" if is_apple else "15",
+                "manufacturer": "Apple" if is_apple else "Google",
+                "app_name": SHOP,
+                "app_version": "2.3.1",
+                "app_build": "231",
+                "app_id": "example.alderandfinch.app",
+                "environment": "release" if draft.chance(0.98) else None,
+            },
+        },
+        {"profile": person.id},
     )
 
 

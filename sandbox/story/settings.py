@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sandbox.story.events import Seen
 from sandbox.story.spelling import DAY, instant, numeric_id, short_id, tag_id
@@ -79,10 +79,18 @@ def write_forms(draft: Draft) -> list[Seen]:
         draft.add(
             "form",
             form,
-            {"name": name, "status": status, "ab_test": is_test, **stamps},
+            {"name": name, "status": status, "ab_test": is_test, **stamps, "definition": _form_definition(versions)},
             {"form-versions": list(versions)},
         )
     return seen
+
+
+def _form_definition(versions: list[str]) -> dict[str, Any]:
+    """Each version with one step that asks for nothing but the address."""
+    block = {"type": "email", "properties": {"label": "Email", "required": True}}
+    row = {"id": "1", "blocks": [block]}
+    step = {"id": "1", "name": "Email Opt-In", "columns": [{"id": "1", "rows": [row]}]}
+    return {"versions": [{"id": int(version), "steps": [step]} for version in versions]}
 
 
 def write_tags(draft: Draft) -> None:
