@@ -55,7 +55,7 @@ class Read:
             case "collection":
                 return self._page(self._all())
             case "single":
-                return self._one(self._holder(self.endpoint.type))
+                return self._one(self._counted(self._holder(self.endpoint.type)))
             case _:
                 return self._related()
 
@@ -64,6 +64,12 @@ class Read:
         if found is None:
             raise not_found(type_, self.id)
         return found
+
+    def _counted(self, holder: Object) -> Object:
+        memberships = self.relations.memberships.get(holder.type)
+        if memberships is None:
+            return holder
+        return replace(holder, attributes=holder.attributes | {"profile_count": len(memberships.get(holder.id, ()))})
 
     def _all(self) -> Rows:
         objects = self.reader.account.objects.get(self.endpoint.type, {})
@@ -88,10 +94,8 @@ class Read:
     def _members(self, holder: Object) -> Rows | None:
         if (holder.type, self.endpoint.relation) not in MEMBERS:
             return None
-        account = self.reader.account
-        memberships = account.list_members if holder.type == "list" else account.segment_members
-        members = memberships.get(holder.id, {})
-        profiles = account.objects.get("profile", {})
+        members = self.relations.memberships[holder.type].get(holder.id, {})
+        profiles = self.reader.account.objects.get("profile", {})
 
         def get(profile_id: str) -> Object | None:
             profile, joined = profiles.get(profile_id), members.get(profile_id)

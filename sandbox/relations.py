@@ -53,10 +53,10 @@ class Relations:
         if relation in holder.relationships:
             found = holder.relationships[relation]
         elif target.type in ("list", "segment") and holder.type == "profile":
-            groups = self._memberships[target.type]
+            groups = self.memberships[target.type]
             found = [group for group, members in groups.items() if holder.id in members]
-        elif target.type == "profile" and holder.type in self._memberships:
-            found = list(self._memberships[holder.type].get(holder.id, ()))
+        elif target.type == "profile" and holder.type in self.memberships:
+            found = list(self.memberships[holder.type].get(holder.id, ()))
         else:
             found = self._pointing(target.type, holder.type).get(holder.id, [])
         if target.many:
@@ -68,7 +68,7 @@ class Relations:
         return found if isinstance(found, list) else [found] if found else []
 
     @cached_property
-    def _memberships(self) -> dict[str, dict[str, dict[str, str]]]:
+    def memberships(self) -> dict[str, dict[str, dict[str, str]]]:
         return {"list": self.account.list_members, "segment": self.account.segment_members}
 
     def _pointing(self, source: str, target: str) -> dict[str, list[str]]:

@@ -196,7 +196,6 @@ OBJECTS = [
         created=EARLY,
         updated=LATE,
         opt_in_process="double_opt_in",
-        profile_count=2,
     ),
     *(
         _object("list", f"L{n:02}", name=f"List {n}", created=EARLY, updated=LATE, opt_in_process="single_opt_in")
@@ -213,7 +212,6 @@ OBJECTS = [
         is_active=True,
         is_processing=False,
         is_starred=False,
-        profile_count=1,
     ),
     _object(
         "metric",
@@ -308,7 +306,16 @@ OBJECTS = [
         screenshot_status="completed",
         screenshot_url="https://example.com/s.png",
     ),
-    _object("form", "FORM", name="Popup", status="live", ab_test=False, created_at=EARLY, updated_at=LATE),
+    _object(
+        "form",
+        "FORM",
+        name="Popup",
+        status="live",
+        ab_test=False,
+        created_at=EARLY,
+        updated_at=LATE,
+        definition={"versions": []},
+    ),
     _object(
         "form-version",
         "28242214",

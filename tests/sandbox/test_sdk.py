@@ -1,0 +1,65 @@
+"""Klaviyo's own Python client reads the sandbox as it would read Klaviyo."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from klaviyo_api import KlaviyoAPI
+from pydantic import ValidationError
+
+from sandbox.contract import Endpoint, load
+from sandbox.server import Sandbox
+from tests.sandbox import reading
+from tests.sandbox.tiny import tiny_account
+
+SERVED = list(reading.paths(load("2026-07-15"), tiny_account()))
+
+CITY = {("StreetAddress", "city")}
+SAMPLES = {("MetricPropertyResponseObjectResourceExtendedAttributes", "sample_values")}
+
+# The client refuses these, and wrongly: the model and the field that it refuses, and nothing else.
+KNOWN_BUGS = {
+    # The document has had `city` nullable since 2026-07-15; the client of that revision insists on a text.
+    "get_account": CITY,
+    "get_accounts": CITY,
+    # The document has texts, numbers and booleans here; the client insists on objects.
+    "get_metric_property": SAMPLES,
+    "get_properties_for_metric": SAMPLES,
+    # The API answers `data: null` where there is no image (so recorded); document and client know only images.
+    "get_image_for_campaign_message": {("GetImageResponse", "data")},
+}
+
+
+@pytest.fixture(scope="module")
+def groups(sandbox: Sandbox) -> list[Any]:
+    """The client's methods, which it keeps in groups."""
+    official = KlaviyoAPI("pk_sandbox", max_retries=1, test_host=sandbox.url)
+    return [getattr(official, name) for name in dir(KlaviyoAPI) if isinstance(getattr(KlaviyoAPI, name), property)]
+
+
+def arguments(endpoint: Endpoint, path: str) -> dict[str, str]:
+    names = {name: re.sub(r"\W+", "_", name).strip("_") for name in reading.full(endpoint)}
+    given: dict[str, Any] = {names[name]: value for name, value in reading.full(endpoint).items()}
+    for name, value in given.items():
+        if name == "include" or name.startswith("additional_fields"):
+            given[name] = value.split(",")
+        if name == "page_size":
+            given[name] = int(value)
+    holder = next((part for part in endpoint.segments if part.startswith("{")), None)
+    if holder is not None:
+        given[holder.strip("{}")] = path.split("/")[3]
+    return given
+
+
+@pytest.mark.parametrize(("endpoint", "path"), SERVED, ids=[endpoint.facts.operation for endpoint, _ in SERVED])
+def test_the_official_client_understands(endpoint: Endpoint, path: str, groups: list[Any]) -> None:
+    operation = endpoint.facts.operation
+    call = next(getattr(group, operation) for group in groups if hasattr(group, operation))
+    refused: set[tuple[str, object]] = set()
+    try:
+        call(**arguments(endpoint, path))
+    except ValidationError as problem:
+        refused = {(problem.title, error["loc"][0]) for error in problem.errors()}
+    assert refused == KNOWN_BUGS.get(operation, set())
