@@ -8,7 +8,7 @@ from sandbox.account import Account, Event, Events
 from sandbox.story.audience import write_audience
 from sandbox.story.campaigns import write_campaigns
 from sandbox.story.draft import Draft
-from sandbox.story.estate import write_estate
+from sandbox.story.estate import write_estate, write_images
 from sandbox.story.flows import write_flows
 from sandbox.story.life import Life
 from sandbox.story.metrics import write_metrics
@@ -34,7 +34,7 @@ def synthesize(seed: int = 1, scale: float = 1.0, now: datetime | None = None, *
     audience = write_audience(draft, people, metrics)
     write_library(draft)
     flows = write_flows(draft, audience, metrics)
-    sends = write_campaigns(draft, audience)
+    sends = write_campaigns(draft, audience, write_images(draft))
     forms = write_forms(draft)
     write_tags(draft)
     life = Life(draft, metrics, audience, flows, forms)

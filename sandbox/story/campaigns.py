@@ -13,7 +13,6 @@ from sandbox.story.templates import write_template
 from sandbox.story.words import DOMAIN, NOTIFICATIONS, SHOP, TEXTS, THEMES
 
 if TYPE_CHECKING:
-    from sandbox.account import Linkage
     from sandbox.story.audience import Audience
     from sandbox.story.draft import Draft
 
@@ -43,6 +42,7 @@ class Plan(NamedTuple):
     status: str = "Sent"
     is_archived: bool = False
     spread: int = 5 * MINUTE
+    number: int = 0
 
 
 UNSENT = (
@@ -68,9 +68,9 @@ TEST_WEEKS = (33, 87)
 ARCHIVED = 4
 
 
-def write_campaigns(draft: Draft, audience: Audience) -> list[Send]:
+def write_campaigns(draft: Draft, audience: Audience, images: list[str]) -> list[Send]:
     plans = [*_newsletters(draft), *_sales(draft), *_texts(draft), *_pushes(draft), *_unsent(draft)]
-    return [_write(draft, audience, plan) for plan in plans]
+    return [_write(draft, audience, plan, images) for plan in plans]
 
 
 def _newsletters(draft: Draft) -> list[Plan]:
@@ -143,6 +143,7 @@ def _pushes(draft: Draft) -> list[Plan]:
             included=APP_USERS,
             method="immediate",
             is_archived=number == 0,
+            number=number,
         )
         for number in range(6)
     ]
@@ -168,7 +169,7 @@ def _day(draft: Draft, number: int) -> date:
     return draft.calendar.days[number]
 
 
-def _write(draft: Draft, audience: Audience, plan: Plan) -> Send:
+def _write(draft: Draft, audience: Audience, plan: Plan, images: list[str]) -> Send:
     dice = draft.dice
     sent = plan.second if plan.second and plan.status == "Sent" else None
     about = plan.second or draft.now
@@ -180,7 +181,8 @@ def _write(draft: Draft, audience: Audience, plan: Plan) -> Send:
         "updated_at": precise(max(created, touched), dice.randrange(10**6)),
     }
     labels = (None,) if plan.method != "ab_test_campaign" else ("Variation A", "Variation B")
-    messages = _write_messages(draft, plan, campaign, labels, stamps)
+    image = dice.choice(images) if plan.channel != "email" and draft.chance(0.5) else None
+    messages = _write_messages(draft, plan, {"campaign": campaign, "image": image}, labels, stamps)
     draft.add(
         "campaign",
         campaign,
@@ -235,7 +237,7 @@ def _options(second: int) -> dict[str, bool]:
 
 
 def _write_messages(
-    draft: Draft, plan: Plan, campaign: str, labels: tuple[str | None, ...], stamps: dict[str, str]
+    draft: Draft, plan: Plan, links: dict[str, str | None], labels: tuple[str | None, ...], stamps: dict[str, str]
 ) -> tuple[Message, ...]:
     created = plan.second or draft.now
     ids = [ulid(draft.dice, created - DAY) for _ in labels]
@@ -244,17 +246,16 @@ def _write_messages(
         template = (
             write_template(draft, f"{plan.name} {label or ''}".strip(), created - 2 * DAY).id if is_email else None
         )
-        links: dict[str, Linkage] = {"campaign": campaign, "template": template, "image": None}
         times = [{"datetime": instant(plan.second), "is_local": False}] if plan.second else []
         attributes = {"definition": _definition(plan, label), "send_times": times, **stamps}
-        draft.add("campaign-message", identity, attributes, links)
+        draft.add("campaign-message", identity, attributes, {**links, "template": template})
     return tuple(
         Message(
             id=identity,
             channel=plan.channel,
             name=plan.name,
             subject=plan.subject if label in (None, "Variation A") else f"{plan.subject} (B)",
-            campaign_id=campaign,
+            campaign_id=links["campaign"],
             main_id=ids[0],
             variation=label,
         )
@@ -305,8 +306,22 @@ def _push(plan: Plan) -> dict[str, Any]:
         },
         "kv_pairs": None,
         "options": {
-            "on_open": {"type": "deep_link", "ios_deep_link": "alder://new", "android_deep_link": "alder://new"},
-            "badge": {"display": True, "badge_options": {"badge_config": "set_count", "value": "1"}},
+            "on_open": ON_OPEN[plan.number % len(ON_OPEN)],
+            "badge": BADGES[plan.number % len(BADGES)],
             "play_sound": True,
         },
     }
+
+
+ON_OPEN: tuple[dict[str, str] | None, ...] = (
+    {"type": "open_app"},
+    {"type": "deep_link", "ios_deep_link": "alder://new", "android_deep_link": "alder://new"},
+    {"type": "open_web_url", "web_url": f"https://{DOMAIN}/app"},
+    None,
+)
+BADGES: tuple[dict[str, Any] | None, ...] = (
+    {"display": True, "badge_options": {"badge_config": "set_count", "value": "1"}},
+    {"display": True, "badge_options": {"badge_config": "increment_one"}},
+    {"display": True, "badge_options": {"badge_config": "set_property", "set_from_property": "unread"}},
+    {"display": False},
+)

@@ -63,6 +63,22 @@ def write_estate(draft: Draft, metrics: dict[str, str], people: list[Person]) ->
     _write_tracking(draft)
 
 
+def write_images(draft: Draft) -> list[str]:
+    return [_write_image(draft, number, shop.handle(product)) for number, (product, _) in enumerate(PRODUCTS)]
+
+
+def _write_image(draft: Draft, number: int, name: str) -> str:
+    attributes = {
+        "name": name,
+        "image_url": f"https://cdn.{DOMAIN}/{name}.jpg",
+        "format": ("jpeg", "png", "gif")[number % 3],
+        "size": draft.dice.randrange(20_000, 900_000),
+        "hidden": number % 7 == 0,
+        "updated_at": _dated(draft)["updated"],
+    }
+    return draft.add("image", numeric_id(draft.dice), attributes).id
+
+
 def _dated(draft: Draft) -> dict[str, Any]:
     created = draft.start + draft.dice.randrange(300 * DAY)
     return {"created": instant(created), "updated": instant(created + draft.dice.randrange(300 * DAY))}
@@ -167,18 +183,7 @@ def _write_metrics(draft: Draft, metrics: dict[str, str]) -> None:
 
 
 def _write_contents(draft: Draft) -> None:
-    """Images, blocks that templates share, and the feed they draw from."""
-    for number, (product, _) in enumerate(PRODUCTS):
-        name = shop.handle(product)
-        attributes = {
-            "name": name,
-            "image_url": f"https://cdn.{DOMAIN}/{name}.jpg",
-            "format": ("jpeg", "png", "gif")[number % 3],
-            "size": draft.dice.randrange(20_000, 900_000),
-            "hidden": number % 7 == 0,
-            "updated_at": _dated(draft)["updated"],
-        }
-        draft.add("image", numeric_id(draft.dice), attributes)
+    """Blocks that templates share, and the feed they draw from."""
     for name in ("Footer", "Header", "Sale Banner"):
         data = {"content": f"<p>{name}</p>", "display_options": {}, "styles": {}}
         attributes = {

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sandbox.story.spelling import DAY, instant, precise, short_id, spaced, tag_id, ulid
-from sandbox.story.words import DEVICES, FIRST_NAMES, INBOXES, LAST_NAMES, PLACES, SHOP, Device, Inbox, Place
+from sandbox.story.words import DEVICES, DOMAIN, FIRST_NAMES, INBOXES, LAST_NAMES, PLACES, SHOP, Device, Inbox, Place
 
 if TYPE_CHECKING:
     from sandbox.account import Object
@@ -121,7 +121,7 @@ def write_profile(draft: Draft, person: Person) -> Object:
             "organization": "Alder & Finch Wholesale" if draft.chance(0.02) else None,
             "locale": "en-US" if draft.chance(0.7) else None,
             "title": "Buyer" if draft.chance(0.02) else None,
-            "image": None,
+            "image": f"https://cdn.{DOMAIN}/people/{person.id}.jpg" if draft.chance(0.02) else None,
             "created": instant(person.joined),
             "updated": instant(updated),
             "last_event_date": instant(person.last_seen) if person.last_seen else None,

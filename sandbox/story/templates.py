@@ -36,7 +36,7 @@ def write_template(draft: Draft, name: str, created: int) -> Object:
             "editor_type": editor,
             "html": f"<html><body><h1>{subject.subject}</h1><p>{subject.preview}</p>{{% unsubscribe %}}</body></html>",
             "text": f"{subject.subject}\n\n{subject.preview}\n\n{SHOP}" if draft.chance(0.7) else None,
-            "amp": None,
+            "amp": "<!doctype html><html ⚡4email></html>" if draft.chance(0.04) else None,
             "created": instant(created),
             "updated": instant(min(created + draft.dice.randrange(90 * DAY), draft.now)),
             "definition": None if editor == "CODE" else _definition(identity, subject.subject),
