@@ -1,0 +1,63 @@
+{#
+  The value of one key of a JSON column, as text; null when the key is absent, the value is null, or the column holds
+  no object. Any key works: `$value`, `Bot Click`, `a.b`. A list or an object comes back as its JSON.
+
+  `among` are all the keys that a model lifts from the same column: an engine that can reads them in one pass.
+#}
+{% macro json_text(column, key, among=none) -%}
+  {{ return(adapter.dispatch('json_text', 'klaviyo')(column, key, among)) }}
+{%- endmacro %}
+
+
+{% macro default__json_text(column, key, among) -%}
+  json_extract_path_text({{ column }}, {{ dbt.string_literal(dbt.escape_single_quotes(key)) }})
+{%- endmacro %}
+
+
+{% macro duckdb__json_text(column, key, among) -%}
+  {#- Every key of the column asks for the same list, so that each document is parsed once and not once per key. -#}
+  {%- set keys = among or [key] -%}
+  {%- set paths = [] -%}
+  {%- for each in keys -%}
+    {%- do paths.append("'$.\"" ~ dbt.escape_single_quotes(each) ~ "\"'") -%}
+  {%- endfor -%}
+  json_extract_string({{ column }}, [{{ paths | join(', ') }}])[{{ keys.index(key) + 1 }}]
+{%- endmacro %}
+
+
+{% macro postgres__json_text(column, key, among) -%}
+  {#- Postgres stores escapes of NUL and of half surrogate pairs, and then refuses to read the document: they go. -#}
+  {%- set unreadable -%}
+    '(?<!\\)((?:\\\\)*)\\u(?:0000|[dD][89abAB]..(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..\\u)[dD][c-fC-F]..)'
+  {%- endset -%}
+  case
+    when cast({{ column }} as text) ~ {{ unreadable }}
+      then cast(regexp_replace(cast({{ column }} as text), {{ unreadable }}, '\1', 'g') as json)
+    else cast({{ column }} as json)
+  end ->> '{{ dbt.escape_single_quotes(key) }}'
+{%- endmacro %}
+
+
+{% macro bigquery__json_text(column, key, among) -%}
+  coalesce(
+    json_value({{ column }}, '$."{{ dbt.escape_single_quotes(key) }}"'),
+    to_json_string(json_query({{ column }}, '$."{{ dbt.escape_single_quotes(key) }}"'))
+  )
+{%- endmacro %}
+
+
+{% macro snowflake__json_text(column, key, among) -%}
+  cast(get(as_object({{ column }}), '{{ dbt.escape_single_quotes(key) }}') as varchar)
+{%- endmacro %}
+
+
+{% macro redshift__json_text(column, key, among) -%}
+  case
+    when is_object({{ column }}) then
+      case
+        when is_object({{ column }}."{{ key }}") or is_array({{ column }}."{{ key }}")
+          then json_serialize({{ column }}."{{ key }}")
+        else cast({{ column }}."{{ key }}" as varchar)
+      end
+  end
+{%- endmacro %}

@@ -1,0 +1,62 @@
+{% macro count_where(condition) -%}
+  cast(count(case when {{ condition }} then 1 end) as {{ dbt.type_bigint() }})
+{%- endmacro %}
+
+
+{#
+  The counts of a message over its rows in fct_message_recipient. A row without a profile holds what happened to nobody
+  we know: its opens and orders count, but it is no recipient.
+#}
+{% macro message_counts() -%}
+  {%- set person = 'profile_id is not null' -%}
+  {%- set reached = person ~ ' and is_delivered' -%}
+        {{ count_where(person) }} as recipients,
+        {{ count_where(reached) }} as delivered,
+        {{ count_where(person ~ ' and is_bounced') }} as bounced,
+        {{ count_where(person ~ ' and is_failed and not is_bounced') }} as failed,
+        cast(sum(opens) as {{ dbt.type_bigint() }}) as opens,
+        {{ count_where(reached ~ ' and opens > 0') }} as opens_unique,
+        {{ count_where(reached ~ ' and opens_human > 0') }} as opens_unique_human,
+        cast(sum(clicks) as {{ dbt.type_bigint() }}) as clicks,
+        {{ count_where(reached ~ ' and clicks > 0') }} as clicks_unique,
+        {{ count_where(reached ~ ' and clicks_human > 0') }} as clicks_unique_human,
+        {{ count_where(reached ~ ' and clicks > 0 and opens > 0') }} as clicks_of_openers,
+        cast(sum(unsubscribes) as {{ dbt.type_bigint() }}) as unsubscribes,
+        {{ count_where(reached ~ ' and unsubscribes > 0') }} as unsubscribe_uniques,
+        {{ count_where(reached ~ ' and spam_complaints > 0') }} as spam_complaints,
+        cast(sum(conversions) as {{ dbt.type_bigint() }}) as conversions,
+        {{ count_where(reached ~ ' and conversions > 0') }} as conversion_uniques,
+        cast(sum(conversions_other_currency) as {{ dbt.type_bigint() }}) as conversions_other_currency,
+        cast(sum(conversion_value) as decimal(18, 4)) as conversion_value,
+        cast(sum(net_revenue) as decimal(18, 4)) as net_revenue
+{%- endmacro %}
+
+
+{% macro message_count_names() -%}
+  {{ return([
+    'recipients', 'delivered', 'bounced', 'failed',
+    'opens', 'opens_unique', 'opens_unique_human',
+    'clicks', 'clicks_unique', 'clicks_unique_human', 'clicks_of_openers',
+    'unsubscribes', 'unsubscribe_uniques', 'spam_complaints',
+    'conversions', 'conversion_uniques', 'conversions_other_currency', 'conversion_value', 'net_revenue',
+  ]) }}
+{%- endmacro %}
+
+
+{# The rates of a message from those counts, as fractions. `channel` is the column that names its channel. #}
+{% macro message_rates(channel) -%}
+        {{ rate('delivered', 'recipients') }} as delivery_rate,
+        {{ rate('bounced', 'recipients') }} as bounce_rate,
+        {{ rate('failed', 'recipients') }} as failed_rate,
+        case when {{ channel }} <> 'sms' then {{ rate('opens_unique', 'delivered') }} end as open_rate,
+        case when {{ channel }} <> 'sms' then {{ rate('opens_unique_human', 'delivered') }} end as open_rate_human,
+        {{ rate('clicks_unique', 'delivered') }} as click_rate,
+        {{ rate('clicks_unique_human', 'delivered') }} as click_rate_human,
+        case when {{ channel }} <> 'sms' then {{ rate('clicks_of_openers', 'opens_unique') }} end
+            as click_to_open_rate,
+        {{ rate('unsubscribe_uniques', 'delivered') }} as unsubscribe_rate,
+        {{ rate('spam_complaints', 'delivered') }} as spam_complaint_rate,
+        {{ rate('conversion_uniques', 'delivered') }} as conversion_rate,
+        {{ money_per('conversion_value', 'delivered') }} as revenue_per_recipient,
+        {{ money_per('conversion_value', 'conversions - conversions_other_currency') }} as average_order_value
+{%- endmacro %}

@@ -1,0 +1,216 @@
+with
+
+events as (
+    select * from {{ ref('fct_event') }}
+    where not is_future
+        and local_date is not null
+),
+
+revenue as (
+    select * from {{ ref('fct_revenue') }}
+    where local_date is not null
+),
+
+account as (
+    select * from {{ ref('dim_account') }}
+),
+
+-- Klaviyo may or may not tell of a receipt before a bounce: a person, a message and a day make one send.
+sends as (
+    select
+        local_date,
+        channel,
+        max(case when event_class = 'bounced' then 1 else 0 end) as is_bounced,
+        max(case when event_class in ('dropped', 'failed') then 1 else 0 end) as is_failed
+    from events
+    where event_class in ('received', 'bounced', 'dropped', 'failed')
+    group by
+        local_date,
+        channel,
+        coalesce(profile_id, event_id),
+        coalesce(campaign_message_id, campaign_id, flow_message_id, flow_id),
+        variation_id
+),
+
+daily_sends as (
+    select
+        local_date,
+        channel,
+        count(*) as sends,
+        count(case when is_bounced = 0 and is_failed = 0 then 1 end) as delivered,
+        count(case when is_bounced = 1 then 1 end) as bounced,
+        count(case when is_bounced = 0 and is_failed = 1 then 1 end) as failed
+    from sends
+    group by local_date, channel
+),
+
+daily_engagement as (
+    select
+        local_date,
+        channel,
+        count(case when event_class = 'opened' then 1 end) as opens,
+        count(case when event_class = 'opened' and not is_machine_open then 1 end) as opens_human,
+        count(case when event_class = 'clicked' then 1 end) as clicks,
+        count(case when event_class = 'clicked' and not is_bot_click then 1 end) as clicks_human,
+        count(case when event_class = 'spam' then 1 end) as spam_complaints,
+        count(distinct case when event_class = 'subscribed' then coalesce(profile_id, event_id) end)
+            as subscribers_gained,
+        count(distinct case when event_class = 'unsubscribed' then coalesce(profile_id, event_id) end)
+            as subscribers_lost
+    from events
+    where event_class in ('opened', 'clicked', 'spam', 'subscribed', 'unsubscribed')
+    group by local_date, channel
+),
+
+daily_revenue as (
+    select
+        local_date,
+        coalesce(attributed_channel, 'none') as channel,
+        currency,
+        count(case when entry_type = 'order' then 1 end) as orders,
+        sum(case when entry_type = 'order' then amount else 0 end) as revenue_total,
+        sum(case when entry_type = 'order' and is_attributed then amount else 0 end) as revenue_attributed,
+        sum(
+            case when entry_type = 'order' and attributed_flow_id is not null then amount else 0 end
+        ) as revenue_attributed_flows,
+        sum(case when entry_type <> 'order' then amount else 0 end) as revenue_returned
+    from revenue
+    group by local_date, coalesce(attributed_channel, 'none'), currency
+),
+
+-- Messages have no currency: their counts stand in the rows of the account's.
+combined as (
+    select
+        daily_sends.local_date,
+        coalesce(daily_sends.channel, 'none') as channel,
+        coalesce(account.currency, 'XXX') as currency,
+        daily_sends.sends,
+        daily_sends.delivered,
+        daily_sends.bounced,
+        daily_sends.failed,
+        0 as opens,
+        0 as opens_human,
+        0 as clicks,
+        0 as clicks_human,
+        0 as spam_complaints,
+        0 as subscribers_gained,
+        0 as subscribers_lost,
+        0 as orders,
+        0 as revenue_total,
+        0 as revenue_attributed,
+        0 as revenue_attributed_flows,
+        0 as revenue_returned
+    from daily_sends
+    left join account on true
+
+    union all
+
+    select
+        daily_engagement.local_date,
+        coalesce(daily_engagement.channel, 'none') as channel,
+        coalesce(account.currency, 'XXX') as currency,
+        0 as sends,
+        0 as delivered,
+        0 as bounced,
+        0 as failed,
+        daily_engagement.opens,
+        daily_engagement.opens_human,
+        daily_engagement.clicks,
+        daily_engagement.clicks_human,
+        daily_engagement.spam_complaints,
+        daily_engagement.subscribers_gained,
+        daily_engagement.subscribers_lost,
+        0 as orders,
+        0 as revenue_total,
+        0 as revenue_attributed,
+        0 as revenue_attributed_flows,
+        0 as revenue_returned
+    from daily_engagement
+    left join account on true
+
+    union all
+
+    select
+        local_date,
+        channel,
+        currency,
+        0 as sends,
+        0 as delivered,
+        0 as bounced,
+        0 as failed,
+        0 as opens,
+        0 as opens_human,
+        0 as clicks,
+        0 as clicks_human,
+        0 as spam_complaints,
+        0 as subscribers_gained,
+        0 as subscribers_lost,
+        orders,
+        revenue_total,
+        revenue_attributed,
+        revenue_attributed_flows,
+        revenue_returned
+    from daily_revenue
+),
+
+totalled as (
+    select
+        local_date,
+        channel,
+        currency,
+        cast(sum(sends) as {{ dbt.type_bigint() }}) as sends,
+        cast(sum(delivered) as {{ dbt.type_bigint() }}) as delivered,
+        cast(sum(bounced) as {{ dbt.type_bigint() }}) as bounced,
+        cast(sum(failed) as {{ dbt.type_bigint() }}) as failed,
+        cast(sum(opens) as {{ dbt.type_bigint() }}) as opens,
+        cast(sum(opens_human) as {{ dbt.type_bigint() }}) as opens_human,
+        cast(sum(clicks) as {{ dbt.type_bigint() }}) as clicks,
+        cast(sum(clicks_human) as {{ dbt.type_bigint() }}) as clicks_human,
+        cast(sum(spam_complaints) as {{ dbt.type_bigint() }}) as spam_complaints,
+        cast(sum(subscribers_gained) as {{ dbt.type_bigint() }}) as subscribers_gained,
+        cast(sum(subscribers_lost) as {{ dbt.type_bigint() }}) as subscribers_lost,
+        cast(sum(orders) as {{ dbt.type_bigint() }}) as orders,
+        cast(sum(revenue_total) as decimal(18, 4)) as revenue_total,
+        cast(sum(revenue_attributed) as decimal(18, 4)) as revenue_attributed,
+        cast(sum(revenue_attributed_flows) as decimal(18, 4)) as revenue_attributed_flows,
+        cast(sum(revenue_returned) as decimal(18, 4)) as revenue_returned
+    from combined
+    group by local_date, channel, currency
+),
+
+final as (
+    select
+        ---------- grain
+        local_date,
+        channel,
+        currency,
+
+        ---------- messages
+        sends,
+        delivered,
+        bounced,
+        failed,
+        opens,
+        opens_human,
+        clicks,
+        clicks_human,
+        spam_complaints,
+
+        ---------- audience
+        subscribers_gained,
+        subscribers_lost,
+
+        ---------- money
+        orders,
+        revenue_total,
+        revenue_attributed,
+        revenue_attributed_flows,
+        cast(revenue_attributed - revenue_attributed_flows as decimal(18, 4)) as revenue_attributed_campaigns,
+        revenue_returned,
+        cast(revenue_total + revenue_returned as decimal(18, 4)) as revenue_net,
+        {{ rate('revenue_attributed', 'sum(revenue_total) over (partition by local_date, currency)') }}
+            as klaviyo_share
+    from totalled
+)
+
+select * from final

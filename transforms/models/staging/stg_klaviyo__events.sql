@@ -1,0 +1,82 @@
+{%- set keys = {
+    'value_text': '$value',
+    'value_currency': '$value_currency',
+    'sender_event_id': '$event_id',
+    'sender_order_id': 'OrderId',
+    'message_id': '$message',
+    'flow_id': '$flow',
+    'variation_id': '$variation',
+    'message_name': 'Campaign Name',
+    'subject': 'Subject',
+    'machine_open': 'machine_open',
+    'bot_click': 'Bot Click',
+    'bounce_type': 'Bounce Type',
+    'email_domain': 'Email Domain',
+    'inbox_provider': 'Inbox Provider',
+    'client_type': 'Client Type',
+    'url': 'URL',
+    'list_name': 'List',
+} -%}
+
+with
+
+source as (
+    select * from {{ source('klaviyo', 'events') }}
+),
+
+lifted as (
+    select
+        id as event_id,
+        metric_id,
+        profile_id,
+        uuid as event_uuid,
+        datetime as occurred_at,
+        event_properties,
+        _dlt_load_id as load_id,
+        {% for name, key in keys.items() -%}
+        {{ json_text('event_properties', key, keys.values() | list) }} as {{ name }}{{ ',' if not loop.last }}
+        {% endfor %}
+    from source
+),
+
+final as (
+    select
+        ---------- ids
+        event_id,
+        metric_id,
+        profile_id,
+        event_uuid,
+
+        ---------- what happened
+        {{ money('value_text') }} as event_value,
+        value_currency,
+        sender_event_id,
+        sender_order_id,
+
+        ---------- message
+        message_id,
+        flow_id,
+        variation_id,
+        message_name,
+        subject,
+        {{ is_true('machine_open') }} as is_machine_open,
+        {{ is_true('bot_click') }} as is_bot_click,
+        bounce_type,
+
+        ---------- circumstances
+        email_domain,
+        inbox_provider,
+        client_type,
+        url,
+        list_name,
+        event_properties,
+
+        ---------- timestamps
+        occurred_at,
+
+        ---------- bookkeeping
+        load_id
+    from lifted
+)
+
+select * from final

@@ -1,0 +1,23 @@
+with
+
+source as (
+    select * from {{ source('klaviyo', 'tags') }}
+),
+
+final as (
+    select
+        ---------- ids
+        id as tag_id,
+        tag_group_id,
+
+        ---------- what it is
+        name as tag_name,
+
+        ---------- bookkeeping
+        _deleted_at as deleted_at,
+        _deleted_at is not null as is_deleted,
+        _dlt_load_id as load_id
+    from source
+)
+
+select * from final
