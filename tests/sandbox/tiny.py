@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -50,7 +51,7 @@ def attributed_order() -> Event:
 
 def tiny_account() -> Account:
     objects: dict[str, dict[str, Object]] = {}
-    for one in OBJECTS:
+    for one in deepcopy(OBJECTS):
         objects.setdefault(one.type, {})[one.id] = one
     orphan = PlainEvent("zz-orphan", MONDAY + 11 * DAY, metric_id=None, profile_id=None, properties={"List": "Other"})
     visit = PlainEvent("zz-visit", MONDAY + 12 * DAY, metric_id="VISIT", profile_id="BERT", properties=None)
