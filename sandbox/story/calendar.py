@@ -20,6 +20,7 @@ WEEKDAYS = (1.0, 1.1, 1.1, 1.1, 1.0, 0.8, 1.2)
 HOURS = (2, 1, 1, 1, 1, 2, 4, 7, 10, 12, 13, 13, 14, 12, 11, 11, 11, 12, 13, 15, 17, 16, 11, 6)
 SALE_DAYS = (5.0, 2.5, 2.5, 4.0)
 """Black Friday, the weekend, Cyber Monday."""
+LATE_COMERS = 0.65
 
 
 def black_friday(year: int) -> date:
@@ -63,6 +64,3 @@ class Calendar:
 
     def _hour(self, dice: Random) -> int:
         return bisect_right(self._hours, dice.randrange(self._hours[-1])) - 1
-
-
-LATE_COMERS = 0.65

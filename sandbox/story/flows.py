@@ -227,7 +227,7 @@ TRIGGERS: dict[str, list[dict[str, Any]]] = {
             "timedelta_value_before_date": 3,
             "recurrence_frequency": "annually",
             "timezone": "America/New_York",
-            "trigger_time": "09:00:00",
+            "trigger_time": "09:00:00Z",
             "trigger_days": None,
         }
     ],

@@ -144,7 +144,7 @@ def _write_objects(draft: Draft) -> str:
     draft.add("tag", tag_id(draft.dice), {"name": QUOTED}, {"tag-group": next(iter(draft.objects["tag-group"]))})
     flags = {"is_active": True, "is_processing": True, "is_starred": False}
     draft.add("segment", short_id(draft.dice), {"name": None, "definition": None, **dated, **flags}, {"tags": []})
-    flow = {"name": None, "status": None, "archived": None, **dated, "trigger_type": None, "definition": None}
+    flow = {"name": None, "status": None, "archived": False, **dated, "trigger_type": None, "definition": None}
     draft.add("flow", short_id(draft.dice), flow, {"flow-actions": [], "tags": []})
     unsent = next(
         campaign for campaign in draft.objects["campaign"].values() if campaign.attributes["status"] == "Draft"

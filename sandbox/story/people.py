@@ -231,7 +231,7 @@ def _email_marketing(draft: Draft, person: Person) -> dict[str, Any]:
         "consent_timestamp": _stamp(draft, consent.since),
         "last_updated": ended or _stamp(draft, consent.since),
         "method": consent.method,
-        "method_detail": "Y6nRLr" if consent.method == "FORM" else None,
+        "method_detail": f"{DOMAIN}/signup" if consent.method == "FORM" else None,
         "custom_method_detail": None,
         "double_optin": consent.method == "FORM" if consent.since else None,
         "suppression": suppressed,
