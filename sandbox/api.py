@@ -41,9 +41,11 @@ encode = msgspec.json.Encoder().encode
 class Request:
     method: str
     path: str
+    base: str
+    address: str
+    """Where it was sent to, as it was spelled, without the query."""
     query: str
     headers: dict[str, str]
-    scheme: str
     body: bytes
     key: str | None = None
 
@@ -56,12 +58,9 @@ class Request:
             body += message.get("body", b"")
             if not message.get("more_body"):
                 break
-        query = scope["query_string"].decode()
-        return cls(scope["method"], scope["path"], query, headers, scope["scheme"], body)
-
-    @property
-    def base(self) -> str:
-        return f"{self.scheme}://{self.headers.get('host', 'localhost')}"
+        base = f"{scope['scheme']}://{headers.get('host', 'localhost')}"
+        address = base + scope["raw_path"].decode()
+        return cls(scope["method"], scope["path"], base, address, scope["query_string"].decode(), headers, body)
 
     @property
     def accepts_gzip(self) -> bool:
@@ -121,13 +120,13 @@ class Api:
         permit(match.endpoint, scopes)
         if match.endpoint.kind == "report":
             return self._report(match.endpoint, request)
-        return self.reader.document(match, request.base, request.path, request.query, self.settings.time())
+        return self.reader.document(match, request.base, request.address, request.query, self.settings.time())
 
     def _report(self, endpoint: Endpoint, request: Request) -> dict[str, Any]:
         if endpoint.facts.operation != "query_metric_aggregates":
             raise no_such_path(request.path)
         query = read(request.query, endpoint)
-        return aggregate(self.account, self.timelines, query, request.body, request.base + request.path)
+        return aggregate(self.account, self.timelines, query, request.body, request.address)
 
     def _match(self, request: Request) -> Match:
         path = request.path.removeprefix("/api/")

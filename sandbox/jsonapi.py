@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import quote
 
 from sandbox.account import Attribution, Linkage, Object
 from sandbox.contract import Endpoint, ObjectFacts
@@ -51,7 +52,7 @@ class Renderer:
 
     def address(self, type_: str, id_: str) -> str:
         segment = self.relations.contract.segments.get(type_, f"{type_}s")
-        return f"{self.base}/api/{segment}/{id_}/"
+        return f"{self.base}/api/{segment}/{quote(id_, safe='$:')}/"
 
     def primary(self, holder: Object) -> Json:
         return self._object(holder, self.endpoint.shape, self.query.include)

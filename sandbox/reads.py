@@ -15,9 +15,8 @@ from sandbox.listing import Listing, Orders, Page, Rows
 from sandbox.query import Query, read
 from sandbox.relations import Relations, event_linkage
 
-# The memberships, as endpoints of the contract name them.
 ATTRIBUTIONS: Final = ("attributions",)
-
+# The memberships, as endpoints of the contract name them.
 MEMBERS: Final = {("list", "profiles"), ("segment", "profiles")}
 
 
@@ -29,10 +28,10 @@ class Reader:
     contract: Contract
     orders: Orders
 
-    def document(self, match: Match, base: str, path: str, query: str, now: datetime) -> Json:
+    def document(self, match: Match, base: str, address: str, query: str, now: datetime) -> Json:
         asked = read(query, match.endpoint)
         renderer = Renderer(base, match.endpoint, asked, Relations(self.account, self.contract))
-        return Read(self, match.endpoint, match.id, base + path, asked, renderer).document(now)
+        return Read(self, match.endpoint, match.id, address, asked, renderer).document(now)
 
 
 @dataclass(frozen=True, slots=True)

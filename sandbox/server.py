@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import threading
 import time
@@ -79,6 +80,7 @@ def _free_socket() -> socket.socket:
 
 def serve(account: Account, host: str = "127.0.0.1", port: int = 8765, settings: Settings | None = None) -> None:
     """Serve until interrupted."""
+    gc.freeze()  # or each collection would look through the whole account: a third of the time of a page
     config = _config(create_app(account, settings), host=host, port=port)
     uvicorn.Server(config).run()
 
