@@ -8,10 +8,10 @@ from typing import Final
 from sources.klaviyo.errors import UnknownResource
 from sources.klaviyo.spec import Cursor, Resource
 
-# Klaviyo lists campaigns one channel at a time, and leaves archived things out unless they are asked for.
-ARCHIVED: Final = {"active": "equals(archived,false)", "archived": "equals(archived,true)"}
+# Klaviyo leaves archived things out unless they are asked for, and lists campaigns one channel at a time.
+ARCHIVED: Final = {"listed": "", "archived": "equals(archived,true)"}
 CAMPAIGN_QUERIES: Final = {
-    f"{channel} {state}": f"equals(messages.channel,'{channel}'),{condition}"
+    f"{channel} {state}": ",".join(filter(None, [f'equals(messages.channel,"{channel}")', condition]))
     for channel in ("email", "sms", "mobile_push")
     for state, condition in ARCHIVED.items()
 }

@@ -14,7 +14,8 @@ class Cursor:
     """The attribute that orders changes, and how far before it a run asks again."""
 
     field: str
-    lookback: timedelta = timedelta(seconds=1)
+    lookback: timedelta = timedelta(minutes=10)
+    """By default what a change may need to become visible."""
     marks_change: bool = True
     """False where the attribute says when something happened rather than when the row last changed."""
 

@@ -1,0 +1,228 @@
+"""Fixtures that most tests need: a sandbox, a warehouse, the command line, a real PostgreSQL."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import psycopg2
+import pytest
+
+from pipelines.errors import Exit
+from pipelines.load import Request, load, named
+from pipelines.progress import LogWatch
+from pipelines.runs import Run
+from pipelines.settings import Settings
+from pipelines.warehouse import Warehouse
+from sandbox.account import Account
+from sandbox.server import Sandbox
+from sandbox.story import synthesize
+from sources.klaviyo.windows import moment
+
+KEY = "pk_sandbox"
+SCALE = 0.02
+
+
+@pytest.fixture(autouse=True)
+def quiet_dlt() -> None:
+    """dlt remarks on every hint that it keeps, at the length of a test's whole report."""
+    logging.getLogger("dlt").setLevel(logging.CRITICAL)
+
+
+@pytest.fixture
+def account() -> Account:
+    return synthesize(scale=SCALE)
+
+
+@pytest.fixture
+def sandbox(account: Account) -> Iterator[Sandbox]:
+    with Sandbox(account, limits="off") as running:
+        yield running
+
+
+@dataclass
+class Cli:
+    """Runs `klaviyo-etl` as a user would: a process of its own, in a folder of its own, told by its environment."""
+
+    home: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def database(self) -> Path:
+        return self.home / "warehouse.duckdb"
+
+    def arguments(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "pipelines", *arguments]
+
+    def env(self, environment: Mapping[str, str] | None = None) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "SYSTEMROOT")}
+        own = {"HOME": str(self.home), "DLT_DATA_DIR": str(self.home / "dlt"), "PYTHONPATH": str(ROOT)}
+        return kept | own | self.environment | dict(environment or {})
+
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            self.arguments(*arguments),
+            cwd=self.home,
+            env=self.env(environment),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __call__(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.arguments(*arguments),
+            cwd=self.home,
+            env=self.env(environment),
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+
+    def load(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """A run without marts that must succeed."""
+        done = self("run", "--no-transform", *arguments, **environment)
+        assert done.returncode == 0, done.stderr + done.stdout
+        return done
+
+    def query(self, statement: str) -> list[tuple[Any, ...]]:
+        with duckdb.connect(str(self.database), read_only=True) as database:
+            return database.sql(statement).fetchall()
+
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass
+class Job:
+    """The main job in this process: a load from the sandbox into a DuckDB file of its own."""
+
+    sandbox: Sandbox
+    home: Path
+    monkeypatch: pytest.MonkeyPatch
+
+    @property
+    def database(self) -> Path:
+        return self.home / "warehouse.duckdb"
+
+    def load(
+        self,
+        *select: str,
+        start: str = "",
+        end: str = "",
+        full_refresh: str = "",
+        start_date: str = "",
+        machine: str = "one",
+        destination: str = "duckdb",
+    ) -> Run:
+        """A run on the named machine, which must not fail."""
+        self.monkeypatch.setenv("DLT_DATA_DIR", str(self.home / machine))
+        self.monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", str(self.database))
+        request = Request(
+            resources=named(select),
+            start=moment(start) if start else None,
+            end=moment(end) if end else None,
+            full_refresh=frozenset({full_refresh} - {""}),
+        )
+        settings = Settings(
+            api_key=KEY, base_url=self.sandbox.url, start_date=moment(start_date) if start_date else None
+        )
+        run = load(settings, Warehouse(destination), request, LogWatch())
+        assert run.exit is Exit.DONE, run.message
+        return run
+
+    def query(self, statement: str) -> list[tuple[Any, ...]]:
+        with duckdb.connect(str(self.database), read_only=True) as database:
+            return database.sql(statement).fetchall()
+
+
+@pytest.fixture
+def job(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
+    return Job(sandbox, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def cli(sandbox: Sandbox, tmp_path: Path) -> Cli:
+    """The command line, pointed at the sandbox and at a DuckDB file of its own."""
+    return Cli(
+        tmp_path,
+        {
+            "SOURCES__KLAVIYO__API_KEY": KEY,
+            "SOURCES__KLAVIYO__BASE_URL": sandbox.url,
+            "DESTINATION__DUCKDB__CREDENTIALS": str(tmp_path / "warehouse.duckdb"),
+        },
+    )
+
+
+# --- PostgreSQL ----------------------------------------------------------------------------------------------------
+
+
+def postgres_binaries() -> Path | None:
+    """Where Debian keeps the server's programs, or wherever the path has them."""
+    on_path = shutil.which("initdb")
+    folders = [*sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)]
+    return Path(on_path).parent if on_path else next(iter(folders), None)
+
+
+def free_port() -> int:
+    with closing(socket.create_server(("127.0.0.1", 0))) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A fresh PostgreSQL on a free loopback port, for as long as the tests run."""
+    binaries = postgres_binaries()
+    if binaries is None:
+        pytest.skip("no PostgreSQL server is installed (Debian: apt-get install postgresql)")
+    folder = tmp_path_factory.mktemp("postgres")
+    # The server refuses to run as root.
+    user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+    if os.geteuid() == 0:
+        open_to_other_users(folder)
+        shutil.chown(folder, user)
+    port = free_port()
+    data = folder / "data"
+    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+
+    def server(*command: str) -> None:
+        subprocess.run(command, user=user, cwd=folder, check=True, capture_output=True, timeout=60)
+
+    server(str(binaries / "initdb"), "-D", str(data), "-U", "klaviyo", "--auth=trust", "--encoding=UTF8", "--locale=C")
+    server(str(binaries / "pg_ctl"), "-D", str(data), "-o", options, "-l", str(folder / "log"), "-w", "start")
+    try:
+        yield f"postgresql://klaviyo:secret@127.0.0.1:{port}/postgres"
+    finally:
+        server(str(binaries / "pg_ctl"), "-D", str(data), "-m", "immediate", "stop")
+
+
+def open_to_other_users(folder: Path) -> None:
+    """Let the server's user reach a folder that pytest made for us alone."""
+    for parent in (folder, *folder.parents):
+        if parent.owner() == "root" and parent != Path("/"):
+            parent.chmod(parent.stat().st_mode | 0o011)
+
+
+@pytest.fixture
+def postgres(postgres_url: str) -> Iterator[str]:
+    """An empty database of the running server."""
+    name = f"t{free_port()}"
+    server = psycopg2.connect(postgres_url)
+    server.autocommit = True
+    with closing(server), server.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {name}")
+        yield postgres_url.removesuffix("postgres") + name
+        cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")

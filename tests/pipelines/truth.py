@@ -1,0 +1,171 @@
+"""What the warehouse should hold of an account, worked out from the account itself, apart from the code under test.
+
+Reads only the sandbox's objects and the rules that the docs give users: `__` for nested objects of fixed shape, `<relation>_id`
+for to-one relations, UTC instants, free-form JSON whole.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from sandbox.account import Account, Object
+
+Row = dict[str, Any]
+Rows = list[Row]
+
+TABLES = {
+    "accounts": "account",
+    "metrics": "metric",
+    "profiles": "profile",
+    "lists": "list",
+    "segments": "segment",
+    "campaigns": "campaign",
+    "campaign_messages": "campaign-message",
+    "flows": "flow",
+    "flow_actions": "flow-action",
+    "templates": "template",
+    "tags": "tag",
+    "tag_groups": "tag-group",
+}
+WITHHELD = {"profile": {"predictive_analytics"}, "template": {"definition"}, "flow": {"definition"}}
+"""Attributes that Klaviyo gives only when asked, and that we do not ask for."""
+UNLINKED = {"campaign-message": {"template", "image"}}
+"""Relations that Klaviyo does not link in the documents that we ask for: there, their ids are null."""
+TAGGED = ("campaign", "flow", "list", "segment")
+
+
+def truth(account: Account, now: datetime) -> dict[str, Rows]:
+    """The rows of every table, as far as Klaviyo shows them at this time."""
+    tables = {name: [flat(thing) for thing in account.objects.get(kind, {}).values()] for name, kind in TABLES.items()}
+    for kind in TAGGED:
+        tables[f"{kind}_tags"] = [
+            {f"{kind}_id": thing.id, "tag_id": tag}
+            for thing in account.objects.get(kind, {}).values()
+            for tag in thing.relationships.get("tags") or ()
+        ]
+    events = [account.events.at(place) for place in range(len(account.events))]
+    shown = [event for event in events if event.second < now.timestamp()]
+    tables["events"] = [
+        {
+            "id": event.id,
+            "metric_id": event.metric_id,
+            "profile_id": event.profile_id,
+            "timestamp": event.second,
+            "datetime": event.datetime,
+            "uuid": event.uuid,
+            "event_properties": event.properties,
+        }
+        for event in shown
+    ]
+    tables["event_attributions"] = [
+        {"id": attribution.id, "event_id": event.id}
+        | {relation.replace("-", "_") + "_id": target for relation, target in attribution.relationships.items()}
+        for event in shown
+        for attribution in event.attributions
+    ]
+    return tables
+
+
+def flat(thing: Object) -> Row:
+    shown = {name: value for name, value in thing.attributes.items() if name not in WITHHELD.get(thing.type, ())}
+    one = {
+        name: None if name in UNLINKED.get(thing.type, ()) else target
+        for name, target in thing.relationships.items()
+        if not isinstance(target, list)
+    }
+    return {"id": thing.id} | {f"{name.replace('-', '_')}_id": target for name, target in one.items()} | shown
+
+
+def differences(expected: Rows, loaded: Rows, key: tuple[str, ...]) -> Iterator[str]:
+    """Every way in which the loaded rows are not the expected ones: missing, extra, doubled, other values."""
+    found: dict[tuple[Any, ...], Row] = {}
+    for row in loaded:
+        identity = tuple(row[name] for name in key)
+        if identity in found:
+            yield f"{identity} is there twice"
+        found[identity] = row
+    wanted = {tuple(row[name] for name in key): row for row in expected}
+    yield from (f"{identity} is missing" for identity in wanted.keys() - found.keys())
+    yield from (f"{identity} should not be there" for identity in found.keys() - wanted.keys())
+    for identity, row in wanted.items():
+        if identity in found:
+            yield from (f"{identity}: {text}" for text in unlike(row, found[identity]))
+
+
+def unlike(wanted: Row, found: Row) -> Iterator[str]:
+    """The values of one row that differ. A nested object may be one JSON column or several flat ones."""
+    for name, value in wanted.items():
+        if name in found:
+            if not same(value, found[name]) and not same(value, found.get(f"{name}__v_json")):
+                yield f"{name} is {found[name]!r:.120}, not {value!r:.120}"
+        elif isinstance(value, dict):
+            yield from unlike({f"{name}__{inner}": part for inner, part in value.items()}, found)
+        elif value is None:
+            nested = [column for column in found if column.startswith(f"{name}__")]
+            if not nested:
+                yield f"{name} has no column"
+            yield from (f"{column} is not null" for column in nested if found[column] is not None)
+        else:
+            yield f"{name} has no column"
+
+
+def same(wanted: object, found: object) -> bool:
+    """Whether a loaded value is the one that Klaviyo gave, whatever type the warehouse holds it in."""
+    wanted = plain(wanted)
+    if isinstance(found, datetime):
+        return isinstance(wanted, str) and instant(wanted) == found.astimezone(UTC)
+    if isinstance(found, date):
+        return wanted == found.isoformat()
+    if isinstance(wanted, dict | list) or (isinstance(found, str) and not isinstance(wanted, str)):
+        return isinstance(found, str) and exact(found) == exact(spelled(wanted))
+    if isinstance(found, float) and isinstance(wanted, str | Decimal):
+        return found == float(wanted)
+    if found is None or wanted is None or isinstance(wanted, bool) or isinstance(found, bool):
+        return wanted is found or (isinstance(found, str) and found == "null" and wanted is None)
+    return wanted == found
+
+
+def instant(text: str) -> datetime:
+    parsed = datetime.fromisoformat(text)
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def spelled(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def plain(value: object) -> object:
+    """A value as JSON has it."""
+    return exact(spelled(value)) if isinstance(value, msgspec.Raw | Decimal) else value
+
+
+def exact(text: str) -> object:
+    """JSON with exact numbers and every pair of an object, repeated keys too."""
+    return json.loads(text, parse_float=Decimal, parse_int=int, object_pairs_hook=Pairs)
+
+
+class Pairs(list[tuple[str, Any]]):
+    """An object's pairs, equal whatever their order."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Pairs) and sorted(self, key=repr) == sorted(other, key=repr)
+
+    __hash__ = None  # type: ignore[assignment]  # as any list
+
+
+def assert_equal(
+    account: Account, now: datetime, read: Callable[[str], Rows], tables: Iterable[str] | None = None
+) -> None:
+    """The warehouse holds exactly what the account shows; rows marked as vanished do not count as held."""
+    expected = truth(account, now)
+    for name in tables or expected:
+        key = (f"{name.removesuffix('_tags')}_id", "tag_id") if name.endswith("_tags") else ("id",)
+        found = [row for row in read(name) if row["_deleted_at"] is None]
+        wrong = list(differences(expected[name], found, key))
+        assert not wrong, f"{name}: {len(wrong)} differences, such as {wrong[:3]}"

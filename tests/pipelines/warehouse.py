@@ -1,0 +1,44 @@
+"""Reading what was loaded, from whichever warehouse."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import UTC, datetime
+
+import duckdb
+import psycopg2
+import psycopg2.extras
+
+from sandbox.server import Sandbox
+from tests.conftest import Job
+from tests.pipelines.truth import Rows, assert_equal
+
+
+def rows(job: Job, table: str) -> Rows:
+    with duckdb.connect(str(job.database), read_only=True) as database:
+        found = database.sql(f"select * from klaviyo.{table}")
+        return [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
+
+
+def postgres_rows(url: str, table: str) -> Rows:
+    with closing(psycopg2.connect(url)) as server, server.cursor() as cursor:
+        # JSON as the text that was stored, not as the driver would parse it.
+        psycopg2.extras.register_default_json(cursor, loads=lambda text: text)
+        cursor.execute(f"select * from klaviyo.{table}")
+        assert cursor.description is not None
+        return [
+            dict(zip([column.name for column in cursor.description], row, strict=True)) for row in cursor.fetchall()
+        ]
+
+
+def assert_tables_equal_the_account(job: Job, sandbox: Sandbox) -> None:
+    assert_equal(sandbox.account, datetime.now(UTC), lambda table: rows(job, table))
+
+
+def change(sandbox: Sandbox, kind: str, **arguments: object) -> dict[str, object]:
+    """Let something happen to the account."""
+    from sandbox.changes import CHANGES
+
+    summary = CHANGES[kind](sandbox.account, arguments)
+    sandbox.changed()
+    return summary
