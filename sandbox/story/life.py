@@ -371,6 +371,6 @@ BOUNCES = 0.009
 DROPS = 0.002
 CLICKS = 0.09
 UNSUBSCRIBES = 0.008
-COMPLAINTS = 0.0008
+COMPLAINTS = 0.0015
 DUPLICATES = 0.025
 ENDED_BY_ORDER = ("Abandoned Cart", "Abandoned Checkout", "Browse Abandonment", "Winback", "Welcome Series")
