@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections import defaultdict
+from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
+from math import ceil
 from typing import Any, Final, Literal, get_args
 from zlib import crc32
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from sandbox.account import Account, Event, Events
+from sandbox.account import Account, Event
 from sandbox.errors import ApiError, invalid, invalid_cursor, not_found
 from sandbox.filters import Condition, holds, refuse_unparsable
 from sandbox.jsonapi import Json, pick
-from sandbox.listing import ALWAYS_ORDERED_ANEW
 from sandbox.query import Query
+from sandbox.timelines import Timeline, Timelines
 
 LONGEST: Final = timedelta(days=366)
 
@@ -56,30 +56,6 @@ class Data(msgspec.Struct):
 
 class Body(msgspec.Struct):
     data: Data
-
-
-@dataclass(slots=True)
-class Timelines:
-    """Each metric's events in the order of time; in large accounts kept until the account changes."""
-
-    events: Events
-    _kept: dict[str, list[Event]] | None = None
-
-    def forget(self) -> None:
-        self._kept = None
-
-    def of(self, metric_id: str) -> list[Event]:
-        if self._kept is None or len(self.events) <= ALWAYS_ORDERED_ANEW:
-            self._kept = self._sorted()
-        return self._kept.get(metric_id, [])
-
-    def _sorted(self) -> dict[str, list[Event]]:
-        found: dict[str, list[Event]] = defaultdict(list)
-        for index in range(len(self.events)):
-            event = self.events.at(index)
-            if event.metric_id is not None:
-                found[event.metric_id].append(event)
-        return found
 
 
 @dataclass(slots=True)
@@ -219,9 +195,8 @@ def _next(local: datetime, interval: str) -> datetime:
     return local + timedelta(days=7 if interval == "week" else 1)
 
 
-def _between(timeline: list[Event], start: datetime, end: datetime) -> list[Event]:
-    first, last = (bisect_left(timeline, one.timestamp(), key=lambda event: event.second) for one in (start, end))
-    return timeline[first:last]
+def _between(timeline: Timeline, start: datetime, end: datetime) -> list[Event]:
+    return timeline.events[timeline.index(ceil(start.timestamp())) : timeline.index(ceil(end.timestamp()))]
 
 
 def _rows(

@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from sandbox import contract as contracts
 from sandbox.access import authenticate, check_revision, permit
 from sandbox.account import Account
-from sandbox.aggregates import Timelines, aggregate
+from sandbox.aggregates import aggregate
 from sandbox.answer import Answer
 from sandbox.connections import Connections
 from sandbox.contract import Endpoint, Match
@@ -29,6 +29,7 @@ from sandbox.listing import Orders
 from sandbox.query import read
 from sandbox.reads import Reader
 from sandbox.settings import Settings
+from sandbox.timelines import Timelines
 
 MEDIA_TYPE: Final = "application/vnd.api+json"
 WORTH_COMPRESSING: Final = 500
@@ -75,9 +76,9 @@ class Api:
         self.settings = settings
         self.contract = contracts.load(settings.revision)
         self.orders = Orders()
+        self.timelines = Timelines(account)
         self.windows = Windows()
-        self.reader = Reader(account, self.contract, self.orders)
-        self.timelines = Timelines(account.events)
+        self.reader = Reader(account, self.contract, self.orders, self.timelines)
         self.faults = Faults()
         self.connections = Connections()
         self.requests: deque[dict[str, Any]] = deque(maxlen=REQUESTS_KEPT)
@@ -116,7 +117,9 @@ class Api:
         check_revision(request.headers, self.settings)
         match = self._match(request)
         parameters = parse_qsl(request.query, keep_blank_values=True)
-        headers |= self.windows.take(match.endpoint, parameters, self.settings)
+        # Keys share the account's quotas; every OAuth app has its own.
+        share = request.key if request.key in self.settings.tokens else ""
+        headers |= self.windows.take(match.endpoint, parameters, self.settings, share)
         permit(match.endpoint, scopes)
         if match.endpoint.kind == "report":
             return self._report(match.endpoint, request)

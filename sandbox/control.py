@@ -64,7 +64,10 @@ class Control:
         kind = arguments.pop("kind", None)
         if kind not in changes:
             raise HTTPException(400, f"kind must be one of {', '.join(sorted(changes))}")
-        summary = changes[kind](self.api.account, arguments)
+        try:
+            summary = changes[kind](self.api.account, arguments)
+        except (LookupError, ValueError) as problem:
+            raise HTTPException(400, str(problem)) from None
         self.api.changed()
         return _json(summary)
 

@@ -17,6 +17,7 @@ from sandbox.errors import invalid
 from sandbox.filters import Condition, holds
 from sandbox.paging import decode_event, encode_event
 from sandbox.query import Query
+from sandbox.timelines import Ordered, Timelines
 
 NARROWEST: Final = timedelta(seconds=1)
 TIMES: Final = ("datetime", "timestamp")
@@ -25,9 +26,11 @@ FIRST_ID: Final = ""
 """Sorts before every id."""
 
 
-def page(events: Events, query: Query, now: datetime) -> tuple[list[Event], str | None]:
+def page(store: Events, timelines: Timelines, query: Query, now: datetime) -> tuple[list[Event], str | None]:
     """The events asked for and the page cursor of the next ones."""
     _refuse_odd_ranges(query, now)
+    metrics = [one.value for one in query.on("metric_id") if isinstance(one.value, str)]
+    events: Ordered = timelines.of(metrics[0]) if metrics else store
     start, stop = _range(events, query)
     descending = query.descending or query.sort is None  # unsorted, the newest come first
     if query.cursor is not None:
@@ -44,7 +47,7 @@ def page(events: Events, query: Query, now: datetime) -> tuple[list[Event], str 
     return found[:size], encode_event(found[size - 1].second, found[size - 1].id)
 
 
-def _range(events: Events, query: Query) -> tuple[int, int]:
+def _range(events: Ordered, query: Query) -> tuple[int, int]:
     """The slice of the store between the bounds, which act at whole seconds."""
     start, stop = 0, len(events)
     for condition in query.conditions:
@@ -61,7 +64,7 @@ def _range(events: Events, query: Query) -> tuple[int, int]:
     return start, stop
 
 
-def _behind(events: Events, last: tuple[int, str], start: int, stop: int, *, descending: bool) -> tuple[int, int]:
+def _behind(events: Ordered, last: tuple[int, str], start: int, stop: int, *, descending: bool) -> tuple[int, int]:
     place = events.index(*last)
     if descending:
         return start, min(stop, place)
@@ -69,7 +72,7 @@ def _behind(events: Events, last: tuple[int, str], start: int, stop: int, *, des
     return max(start, place + found), stop
 
 
-def _matching(events: Events, indexes: range, conditions: list[Condition], count: int) -> Iterator[Event]:
+def _matching(events: Ordered, indexes: range, conditions: list[Condition], count: int) -> Iterator[Event]:
     for index in indexes:
         event = events.at(index)
         if all(holds(condition, (_value(event, condition.field),)) for condition in conditions):

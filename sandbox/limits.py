@@ -28,14 +28,16 @@ class Windows:
     def forget(self) -> None:
         self._used.clear()
 
-    def take(self, endpoint: Endpoint, parameters: list[tuple[str, str]], settings: Settings) -> dict[str, str]:
+    def take(
+        self, endpoint: Endpoint, parameters: list[tuple[str, str]], settings: Settings, share: str = ""
+    ) -> dict[str, str]:
         """Count one request and return the headers that tell what is left, or refuse it."""
         form = _form(endpoint, parameters)
         quotas = _quotas(endpoint, form, settings)
         if settings.limits == "off":
             return _headers(quotas, quotas[0].requests - 1, 0)
         # The allowance of a costly parameter is counted over all the endpoints that know it.
-        name = form or f"{endpoint.method} {endpoint.path}"
+        name = f"{share} {form or endpoint.method + endpoint.path}"
         now = self.clock()
         used = [self._count(name, quota, now) for quota in quotas]
         waits = [

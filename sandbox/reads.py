@@ -14,6 +14,7 @@ from sandbox.jsonapi import Json, Renderer, identifier
 from sandbox.listing import Listing, Orders, Page, Rows
 from sandbox.query import Query, read
 from sandbox.relations import Relations, event_linkage
+from sandbox.timelines import Timelines
 
 ATTRIBUTIONS: Final = ("attributions",)
 # The memberships, as endpoints of the contract name them.
@@ -27,6 +28,7 @@ class Reader:
     account: Account
     contract: Contract
     orders: Orders
+    timelines: Timelines
 
     def document(self, match: Match, base: str, address: str, query: str, now: datetime) -> Json:
         asked = read(query, match.endpoint)
@@ -130,7 +132,7 @@ class Read:
         return links
 
     def _events(self, now: datetime) -> Json:
-        found, next_ = events.page(self.reader.account.events, self.query, now)
+        found, next_ = events.page(self.reader.account.events, self.reader.timelines, self.query, now)
         document: Json = {"data": events.spell(found, self.renderer.base, self.query)}
         if self.query.include:
             document["included"] = self.renderer.included(

@@ -70,6 +70,9 @@ def test_fractions_of_a_second_do_not_count(client: Client) -> None:
     ("condition", "count"),
     [
         ('equals(metric_id,"VISIT")', 1),
+        ('equals(metric_id,"ORDER"),equals(profile_id,"BERT")', 0),
+        (f'equals(metric_id,"ORDER"),greater-or-equal(datetime,{at(29 * 3_600)})', 2),
+        ('equals(metric_id,"NOBODY")', 0),
         ('equals(metric_id,["VISIT","ORDER"])', 32),
         ('equals(profile_id,"BERT")', 1),
         ("has(profile)", 32),

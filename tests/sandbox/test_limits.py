@@ -62,6 +62,15 @@ def test_a_minute_holds_the_steady_quota_and_no_more() -> None:
     assert refused(windows, "flows") is None
 
 
+def test_the_longer_wait_is_told_when_several_quotas_are_exhausted() -> None:
+    windows = Windows(clock := Clock())
+    for _ in range(15):
+        assert refused(windows, "accounts") is None
+        clock.now += 1
+    clock.now -= 1
+    assert refused(windows, "accounts") == "46"
+
+
 def test_a_day_holds_the_daily_quota_of_a_report() -> None:
     windows = Windows(clock := Clock())
     report = endpoint("campaign-values-reports", "POST")
@@ -108,7 +117,7 @@ def test_quotas_can_be_scaled() -> None:
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
     keys = {"pk_sandbox": frozenset({"*"}), "pk_other": frozenset({"*"})}
-    with Sandbox(tiny_account(), keys=keys) as running:
+    with Sandbox(tiny_account(), keys=keys, tokens={"oauth": frozenset({"*"})}) as running:
         yield running
 
 
@@ -145,6 +154,12 @@ def test_the_keys_of_an_account_share_its_quotas(client: Client) -> None:
     other = {**HEADERS, "Authorization": "Klaviyo-API-Key pk_other"}
     statuses = {client.ask("/api/webhooks", headers=other).status_code for _ in range(3)}
     assert 429 in statuses
+
+
+def test_an_app_has_quotas_of_its_own(client: Client) -> None:
+    app = {**HEADERS, "Authorization": "Bearer oauth"}
+    exhausted(client, "/api/webhook-topics")
+    assert client.ask("/api/webhook-topics", headers=app).status_code == 200
 
 
 def test_aggregates_have_quotas_too(client: Client) -> None:
