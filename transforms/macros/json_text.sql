@@ -9,6 +9,14 @@
 {%- endmacro %}
 
 
+{# One column per entry of `keys`, which says by which name (left) to lift which key (right). #}
+{% macro json_texts(column, keys) -%}
+  {%- for name, key in keys.items() %}
+        {{ json_text(column, key, keys.values() | list) }} as {{ name }}{{ ',' if not loop.last }}
+  {%- endfor %}
+{%- endmacro %}
+
+
 {% macro default__json_text(column, key, among) -%}
   json_extract_path_text({{ column }}, {{ dbt.string_literal(dbt.escape_single_quotes(key)) }})
 {%- endmacro %}
@@ -26,11 +34,15 @@
 
 
 {% macro postgres__json_text(column, key, among) -%}
-  {#- Postgres stores escapes of NUL and of half surrogate pairs, and then refuses to read the document: they go. -#}
+  {#-
+    Postgres stores escapes of NUL and of half surrogate pairs, and then refuses to read the document: they go. The
+    search for any escape at all comes first because it is cheap and most documents have none.
+  -#}
   {%- set unreadable -%}
     '(?<!\\)((?:\\\\)*)\\u(?:0000|[dD][89abAB]..(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..\\u)[dD][c-fC-F]..)'
   {%- endset -%}
   case
+    when strpos(cast({{ column }} as text), '\u') = 0 then cast({{ column }} as json)
     when cast({{ column }} as text) ~ {{ unreadable }}
       then cast(regexp_replace(cast({{ column }} as text), {{ unreadable }}, '\1', 'g') as json)
     else cast({{ column }} as json)

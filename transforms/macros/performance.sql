@@ -1,5 +1,5 @@
 {% macro count_where(condition) -%}
-  cast(count(case when {{ condition }} then 1 end) as {{ dbt.type_bigint() }})
+  cast(count(case when {{ condition }} then 1 end) as bigint)
 {%- endmacro %}
 
 
@@ -14,46 +14,53 @@
         {{ count_where(reached) }} as delivered,
         {{ count_where(person ~ ' and is_bounced') }} as bounced,
         {{ count_where(person ~ ' and is_failed and not is_bounced') }} as failed,
-        cast(sum(opens) as {{ dbt.type_bigint() }}) as opens,
+        cast(sum(opens) as bigint) as opens,
         {{ count_where(reached ~ ' and opens > 0') }} as opens_unique,
         {{ count_where(reached ~ ' and opens_human > 0') }} as opens_unique_human,
-        cast(sum(clicks) as {{ dbt.type_bigint() }}) as clicks,
+        cast(sum(clicks) as bigint) as clicks,
         {{ count_where(reached ~ ' and clicks > 0') }} as clicks_unique,
         {{ count_where(reached ~ ' and clicks_human > 0') }} as clicks_unique_human,
         {{ count_where(reached ~ ' and clicks > 0 and opens > 0') }} as clicks_of_openers,
-        cast(sum(unsubscribes) as {{ dbt.type_bigint() }}) as unsubscribes,
+        cast(sum(unsubscribes) as bigint) as unsubscribes,
         {{ count_where(reached ~ ' and unsubscribes > 0') }} as unsubscribe_uniques,
         {{ count_where(reached ~ ' and spam_complaints > 0') }} as spam_complaints,
-        cast(sum(conversions) as {{ dbt.type_bigint() }}) as conversions,
+        cast(sum(conversions) as bigint) as conversions,
         {{ count_where(reached ~ ' and conversions > 0') }} as conversion_uniques,
-        cast(sum(conversions_other_currency) as {{ dbt.type_bigint() }}) as conversions_other_currency,
+        cast(sum(conversions_other_currency) as bigint) as conversions_other_currency,
         cast(sum(conversion_value) as decimal(18, 4)) as conversion_value,
         cast(sum(net_revenue) as decimal(18, 4)) as net_revenue
 {%- endmacro %}
 
 
-{% macro message_count_names() -%}
-  {{ return([
+{# The same columns of a relation that may have no row for a message. #}
+{% macro message_counts_or_zero(relation) -%}
+  {%- for name in [
     'recipients', 'delivered', 'bounced', 'failed',
     'opens', 'opens_unique', 'opens_unique_human',
     'clicks', 'clicks_unique', 'clicks_unique_human', 'clicks_of_openers',
     'unsubscribes', 'unsubscribe_uniques', 'spam_complaints',
     'conversions', 'conversion_uniques', 'conversions_other_currency', 'conversion_value', 'net_revenue',
-  ]) }}
+  ] %}
+        coalesce({{ relation }}.{{ name }}, 0) as {{ name }}{{ ',' if not loop.last }}
+  {%- endfor %}
 {%- endmacro %}
 
 
-{# The rates of a message from those counts, as fractions. `channel` is the column that names its channel. #}
+{#
+  The rates of a message from those counts, as fractions. `channel` is the column that names its channel: Klaviyo sees no
+  opens of texts and no clicks on pushes, and nothing is not zero.
+#}
 {% macro message_rates(channel) -%}
         {{ rate('delivered', 'recipients') }} as delivery_rate,
         {{ rate('bounced', 'recipients') }} as bounce_rate,
         {{ rate('failed', 'recipients') }} as failed_rate,
         case when {{ channel }} <> 'sms' then {{ rate('opens_unique', 'delivered') }} end as open_rate,
         case when {{ channel }} <> 'sms' then {{ rate('opens_unique_human', 'delivered') }} end as open_rate_human,
-        {{ rate('clicks_unique', 'delivered') }} as click_rate,
-        {{ rate('clicks_unique_human', 'delivered') }} as click_rate_human,
-        case when {{ channel }} <> 'sms' then {{ rate('clicks_of_openers', 'opens_unique') }} end
-            as click_to_open_rate,
+        case when {{ channel }} <> 'mobile_push' then {{ rate('clicks_unique', 'delivered') }} end as click_rate,
+        case when {{ channel }} <> 'mobile_push' then {{ rate('clicks_unique_human', 'delivered') }} end as click_rate_human,
+        case
+            when {{ channel }} not in ('sms', 'mobile_push') then {{ rate('clicks_of_openers', 'opens_unique') }}
+        end as click_to_open_rate,
         {{ rate('unsubscribe_uniques', 'delivered') }} as unsubscribe_rate,
         {{ rate('spam_complaints', 'delivered') }} as spam_complaint_rate,
         {{ rate('conversion_uniques', 'delivered') }} as conversion_rate,

@@ -22,7 +22,7 @@ overrides as (
 used as (
     select
         metric_id,
-        cast(count(*) as {{ dbt.type_bigint() }}) as event_count,
+        cast(count(*) as bigint) as event_count,
         min(occurred_at) as first_seen_at,
         max(occurred_at) as last_seen_at
     from events

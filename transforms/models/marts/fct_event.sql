@@ -47,7 +47,7 @@ named_messages as (
         campaign_message_id as named_id,
         campaign_message_id,
         campaign_id,
-        cast(null as {{ dbt.type_string() }}) as channel
+        null as channel
     from unlisted_messages
 
     union all
@@ -202,9 +202,13 @@ final as (
 
         ---------- the message it is about
         case when credited.event_id is null then resolved.campaign_id else credited.campaign_id end as campaign_id,
-        case when credited.event_id is null then resolved.campaign_message_id else credited.campaign_message_id end as campaign_message_id,
+        case
+            when credited.event_id is null then resolved.campaign_message_id else credited.campaign_message_id
+        end as campaign_message_id,
         case when credited.event_id is null then resolved.flow_id else credited.flow_id end as flow_id,
-        case when credited.event_id is null then resolved.flow_message_id else credited.flow_message_id end as flow_message_id,
+        case
+            when credited.event_id is null then resolved.flow_message_id else credited.flow_message_id
+        end as flow_message_id,
         case when credited.event_id is null then resolved.variation_id else credited.variation_id end as variation_id,
         resolved.message_name,
         resolved.subject,
@@ -236,7 +240,7 @@ final as (
         ---------- timestamps
         resolved.occurred_at,
         {{ local_date('resolved.occurred_at', "coalesce(account.timezone, 'UTC')") }} as local_date,
-        coalesce(resolved.occurred_at > {{ dbt.current_timestamp() }}, false) as is_future
+        coalesce(resolved.occurred_at > {{ right_now() }}, false) as is_future
     from resolved
     left join credited on resolved.event_id = credited.event_id
     left join attributed on resolved.event_id = attributed.event_id

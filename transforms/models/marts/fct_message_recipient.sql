@@ -9,9 +9,8 @@ events as (
 
 revenue as (
     select * from {{ ref('fct_revenue') }}
-    where coalesce(
-        attributed_campaign_message_id, attributed_campaign_id, attributed_flow_message_id, attributed_flow_id
-    ) is not null
+    where coalesce(attributed_campaign_message_id, attributed_campaign_id) is not null
+        or coalesce(attributed_flow_message_id, attributed_flow_id) is not null
 ),
 
 -- An order counts for the person who was led to it, also when profiles were merged in between.
@@ -43,8 +42,8 @@ touched as (
         coalesce(attributed_profile_id, profile_id) as profile_id,
         nullif(attributed_channel, 'unknown') as channel,
         entry_type as event_class,
-        cast(null as {{ dbt.type_string() }}) as message_name,
-        cast(null as {{ dbt.type_string() }}) as subject,
+        null as message_name,
+        null as subject,
         occurred_at,
         false as is_machine_open,
         false as is_bot_click,

@@ -86,7 +86,7 @@ final as (
         cast(coalesce(counted.event_value, 0) as decimal(18, 4)) as amount,
         counted.currency,
         counted.currency = coalesce(account.currency, 'XXX') as is_account_currency,
-        cast(counted.told_times as {{ dbt.type_bigint() }}) as told_times,
+        cast(counted.told_times as bigint) as told_times,
 
         ---------- the message that gets the credit
         credit.is_attributed,
@@ -106,9 +106,9 @@ final as (
     from counted
     left join account on true
     left join orders
-        on counted.entry_type <> 'order'
-        and counted.order_key = orders.order_key
-        and orders.order_place = 1
+        on counted.order_key = orders.order_key
+            and counted.entry_type <> 'order'
+            and orders.order_place = 1
     -- Money that goes back is taken from the message that was credited with the order.
     inner join counted as credit on coalesce(orders.event_id, counted.event_id) = credit.event_id
 )

@@ -51,9 +51,7 @@ named as (
         counted.channel,
         counted.message_name,
         counted.subject,
-        {% for name in message_count_names() -%}
-        coalesce(counted.{{ name }}, 0) as {{ name }}{{ ',' if not loop.last }}
-        {% endfor %}
+        {{ message_counts_or_zero('counted') }}
     from counted
     full outer join unanswered on counted.campaign_message_id = unanswered.campaign_message_id
 ),

@@ -22,7 +22,7 @@ counted as (
         min(message_name) as message_name,
         min(subject) as subject,
         min(first_received_at) as first_received_at,
-        cast(sum(receipts) as {{ dbt.type_bigint() }}) as receipts,
+        cast(sum(receipts) as bigint) as receipts,
         {{ message_counts() }}
     from recipients
     group by flow_id, message_id, variation_id

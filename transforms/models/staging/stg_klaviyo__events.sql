@@ -33,9 +33,7 @@ lifted as (
         datetime as occurred_at,
         event_properties,
         _dlt_load_id as load_id,
-        {% for name, key in keys.items() -%}
-        {{ json_text('event_properties', key, keys.values() | list) }} as {{ name }}{{ ',' if not loop.last }}
-        {% endfor %}
+        {{ json_texts('event_properties', keys) }}
     from source
 ),
 

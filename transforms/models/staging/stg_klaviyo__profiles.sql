@@ -63,7 +63,8 @@ final as (
         subscriptions__sms__marketing__method_detail as sms_consent_method_detail,
 
         ---------- sms about orders
-        {{ long_named('subscriptions__sms__transactional__can_receive_sms_transactional') }} as can_receive_sms_transactional,
+        {{ long_named('subscriptions__sms__transactional__can_receive_sms_transactional') }}
+            as can_receive_sms_transactional,
         subscriptions__sms__transactional__consent as sms_transactional_consent,
         subscriptions__sms__transactional__consent_timestamp as sms_transactional_consented_at,
         subscriptions__sms__transactional__last_updated as sms_transactional_consent_updated_at,
@@ -71,7 +72,8 @@ final as (
         subscriptions__sms__transactional__method_detail as sms_transactional_consent_method_detail,
 
         ---------- push marketing
-        {{ long_named('subscriptions__mobile_push__marketing__can_receive_push_marketing') }} as can_receive_push,
+        {{ long_named('subscriptions__mobile_push__marketing__can_receive_push_marketing') }}
+            as can_receive_push,
         subscriptions__mobile_push__marketing__consent as push_consent,
         subscriptions__mobile_push__marketing__consent_timestamp as push_consented_at,
 

@@ -22,3 +22,9 @@
 {% macro snowflake__local_date(instant, zone) -%}
   to_date(convert_timezone({{ zone }}, {{ instant }}))
 {%- endmacro %}
+
+
+{# The present instant, with its time zone. #}
+{% macro right_now() -%}
+  {{ dbt.current_timestamp() }}
+{%- endmacro %}
