@@ -7,7 +7,6 @@ import random
 import zlib
 from collections import deque
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -108,8 +107,7 @@ class Api:
                 raise replaced
             document = self._document(request, headers)
         except ApiError as error:
-            headers = error.headers if error.status == HTTPStatus.TOO_MANY_REQUESTS else headers | error.headers
-            return self._packed(request, Answer(error.status, encode(error.body), headers))
+            return self._packed(request, Answer(error.status, encode(error.body), headers | error.headers))
         return self._packed(request, Answer(200, encode(document), headers))
 
     def _document(self, request: Request, headers: dict[str, str]) -> dict[str, Any]:

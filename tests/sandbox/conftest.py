@@ -42,6 +42,7 @@ class Client:
         documents = [self.get(path, **parameters)]
         while documents[-1]["links"]["next"]:
             documents.append(self.get(documents[-1]["links"]["next"]))
+            assert len(documents) < 1_000, "this walk does not end"
         return documents
 
     def ids(self, path: str, **parameters: Any) -> list[str]:

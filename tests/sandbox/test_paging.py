@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from sandbox.account import Object
 from sandbox.listing import ALWAYS_ORDERED_ANEW
 from sandbox.server import Sandbox
 from tests.sandbox.conftest import Client
@@ -86,6 +87,28 @@ def test_nulls_come_last_in_either_direction(client: Client, sort: str, ids: str
     assert client.ids("/api/profiles", sort=sort, **{"page[size]": 1}) == ids.split()
 
 
+def test_nulls_are_told_apart_by_id(own: Sandbox) -> None:
+    profiles = own.account.objects["profile"]
+    for id_ in ("ZED", "ABE"):
+        profiles[id_] = Object("profile", id_, {"updated": None})
+    client = Client(own.url)
+    for sort in ("updated", "-updated"):
+        assert client.ids("/api/profiles", sort=sort, **{"page[size]": 1})[2:] == ["ABE", "CLEO", "ZED"]
+
+
+@pytest.mark.parametrize(
+    ("condition", "ids"),
+    [
+        ("greater-than(created,2026-01-10T08:00:00Z)", "BERT CLEO"),
+        ("less-than(created,2026-03-01T00:00:00Z)", "ANNA BERT"),
+        ("greater-than(created,2026-01-10T08:00:00Z),less-than(created,2026-03-01T00:00:00Z)", "BERT"),
+    ],
+)
+def test_a_filter_on_the_sort_key_narrows_the_walk(client: Client, condition: str, ids: str) -> None:
+    for sort, expected in (("created", ids.split()), ("-created", ids.split()[::-1])):
+        assert client.ids("/api/profiles", sort=sort, filter=condition, **{"page[size]": 1}) == expected
+
+
 def test_equal_keys_are_told_apart_by_id(client: Client) -> None:
     ids = client.ids("/api/lists", sort="created")
     assert ids == sorted(ids)
@@ -101,9 +124,8 @@ def test_a_profile_that_moves_while_it_is_walked_is_seen_twice(own: Sandbox) -> 
 
 def test_large_collections_are_walked_once_and_see_changes_that_were_told(own: Sandbox) -> None:
     members = own.account.list_members["NEWS"]
-    anna = own.account.objects["profile"]["ANNA"]
     for number in range(ALWAYS_ORDERED_ANEW + 50):
-        own.account.objects["profile"][f"M{number:05}"] = anna.__class__("profile", f"M{number:05}", {})
+        own.account.objects["profile"][f"M{number:05}"] = Object("profile", f"M{number:05}", {})
         members[f"M{number:05}"] = datetime.fromtimestamp(MONDAY + number, UTC).isoformat()
     client = Client(own.url)
     ids = client.ids("/api/lists/NEWS/profiles", sort="joined_group_at", **{"page[size]": 100})
