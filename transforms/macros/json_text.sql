@@ -1,6 +1,7 @@
 {#
   The value of one key of a JSON column, as text; null when the key is absent, the value is null, or the column holds
-  no object. Any key works: `$value`, `Bot Click`, `a.b`. A list or an object comes back as its JSON.
+  no object. Any key works: `$value`, `Bot Click`, `a.b`. A list or an object comes back as its JSON. NUL, which few
+  warehouses can hold in a text, is left out.
 
   `among` are all the keys that a model lifts from the same column: an engine that can reads them in one pass.
 #}
@@ -29,7 +30,7 @@
   {%- for each in keys -%}
     {%- do paths.append("'$.\"" ~ dbt.escape_single_quotes(each) ~ "\"'") -%}
   {%- endfor -%}
-  json_extract_string({{ column }}, [{{ paths | join(', ') }}])[{{ keys.index(key) + 1 }}]
+  replace(json_extract_string({{ column }}, [{{ paths | join(', ') }}])[{{ keys.index(key) + 1 }}], chr(0), '')
 {%- endmacro %}
 
 

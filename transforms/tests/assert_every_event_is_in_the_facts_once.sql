@@ -1,8 +1,10 @@
--- Events without a metric, a profile, a time or any message included.
+-- All that Klaviyo still lists: events without a metric, a profile, a time or any message included.
 with
 
 loaded as (
-    select count(*) as event_count from {{ ref('stg_klaviyo__events') }}
+    select count(*) as event_count
+    from {{ ref('stg_klaviyo__events') }}
+    where not is_deleted
 ),
 
 facts as (

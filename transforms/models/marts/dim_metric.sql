@@ -9,6 +9,7 @@ events as (
         metric_id,
         occurred_at
     from {{ ref('stg_klaviyo__events') }}
+    where not is_deleted
 ),
 
 classes as (

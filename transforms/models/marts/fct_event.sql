@@ -2,6 +2,7 @@ with
 
 events as (
     select * from {{ ref('stg_klaviyo__events') }}
+    where not is_deleted
 ),
 
 metrics as (
@@ -18,6 +19,7 @@ messages as (
 
 attributions as (
     select * from {{ ref('stg_klaviyo__event_attributions') }}
+    where not is_deleted
 ),
 
 -- Klaviyo stops listing a campaign that somebody deletes; attributions still know whose its messages were.

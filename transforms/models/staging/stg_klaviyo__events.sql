@@ -32,6 +32,7 @@ lifted as (
         uuid as event_uuid,
         datetime as occurred_at,
         event_properties,
+        _deleted_at as deleted_at,
         _dlt_load_id as load_id,
         {{ json_texts('event_properties', keys) }}
     from source
@@ -73,6 +74,8 @@ final as (
         occurred_at,
 
         ---------- bookkeeping
+        deleted_at,
+        deleted_at is not null as is_deleted,
         load_id
     from lifted
 )

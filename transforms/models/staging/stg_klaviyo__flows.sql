@@ -22,6 +22,8 @@ final as (
         updated as updated_at,
 
         ---------- bookkeeping
+        _deleted_at as deleted_at,
+        _deleted_at is not null as is_deleted,
         _dlt_load_id as load_id
     from source
 )

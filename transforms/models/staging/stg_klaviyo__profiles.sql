@@ -113,6 +113,8 @@ final as (
         last_event_date as last_event_at,
 
         ---------- bookkeeping
+        _deleted_at as deleted_at,
+        _deleted_at is not null as is_deleted,
         _dlt_load_id as load_id
     from source
 )

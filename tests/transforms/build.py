@@ -1,0 +1,35 @@
+"""A dbt build of the project, as the pipeline runs it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from dbt.artifacts.schemas.run import RunExecutionResult
+from dbt.cli.main import dbtRunner
+
+PROJECT: Final = Path(__file__).parents[2] / "transforms"
+
+
+def build(workspace: Path, environment: Mapping[str, str], *arguments: str) -> dict[str, str]:
+    """The outcome of every model and test by its name. Warnings of dbt fail the build."""
+    folders = ["--target-path", str(workspace / "target"), "--log-path", str(workspace / "logs")]
+    project = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
+    with surroundings(environment):
+        result = dbtRunner().invoke(["--quiet", "--warn-error", "build", *project, *folders, *arguments])
+    assert isinstance(result.result, RunExecutionResult), result.exception
+    return {node.node.name: f"{node.status}: {node.message}".lower() for node in result.result.results}
+
+
+@contextmanager
+def surroundings(environment: Mapping[str, str]) -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ.update(environment)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)

@@ -1,0 +1,58 @@
+"""The same account on PostgreSQL gives the same rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg2
+import pytest
+
+from tests.transforms.conftest import DATASET, Built, failures
+
+FREE_FORM = ("JSON", "json")
+
+
+def models(built: Built) -> list[str]:
+    return [name for name in built.outcomes if name.startswith(("stg_", "dim_", "fct_", "mart_"))]
+
+
+def rows(built: Built, model: str, names: list[str]) -> list[tuple[Any, ...]]:
+    found = built.query(f"select {', '.join(names)} from {model}")
+    return sorted(map(rounded, found), key=repr)
+
+
+def rounded(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(round(value, 12) if isinstance(value, float) else value for value in row)
+
+
+def test_every_model_builds_and_every_test_passes_on_postgres(shop_on_postgres: Built) -> None:
+    assert not failures(shop_on_postgres.outcomes)
+
+
+def test_every_model_has_the_same_rows_on_postgres(shop: Built, shop_on_postgres: Built) -> None:
+    assert sorted(models(shop)) == sorted(models(shop_on_postgres))
+    for model in models(shop):
+        columns = shop.columns(model)
+        assert [name for name, _ in columns] == [name for name, _ in shop_on_postgres.columns(model)], model
+        names = [name for name, of in columns if of not in FREE_FORM]
+        assert rows(shop, model, names) == rows(shop_on_postgres, model, names), model
+
+
+@pytest.mark.parametrize(
+    ("document", "subject"),
+    [
+        (r'{"Subject": "half \ud83d a pair"}', "half  a pair"),
+        (r'{"Subject": "half \ude00 a pair"}', "half  a pair"),
+        (r'{"Subject": "\ud83d\ude00 and \ud83d", "other": "\u0000"}', "😀 and "),
+        (r'{"Subject": "C:\\ud83d \\\ud83d"}', "C:\\ud83d \\"),
+    ],
+)
+def test_a_document_that_postgres_stores_but_cannot_read_is_read_without_what_is_wrong(
+    shop_on_postgres: Built, document: str, subject: str
+) -> None:
+    with psycopg2.connect(shop_on_postgres.url) as server, server.cursor() as cursor:
+        cursor.execute(f"insert into {DATASET}.events (id, event_properties) values ('broken', %s)", [document])
+        cursor.execute(f"select subject from {DATASET}_stg.stg_klaviyo__events where event_id = 'broken'")
+        found = cursor.fetchall()
+        server.rollback()
+    assert found == [(subject,)]

@@ -1,0 +1,67 @@
+"""The project and the raw tables know the same things by the same names."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from sources.klaviyo.tables import ROW_HASH, Column, Table
+from tests.transforms.build import PROJECT
+from tests.transforms.conftest import Built
+from tests.transforms.raw import POSTGRES_NAMES, TABLES, columns
+
+
+@pytest.fixture(scope="session")
+def manifest(shop: Built) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads((shop.workspace / "target" / "manifest.json").read_text())
+    return read
+
+
+def described(manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {node["name"]: node for node in manifest["nodes"].values() if node["resource_type"] in ("model", "seed")}
+
+
+def test_every_raw_table_is_a_source(manifest: dict[str, Any]) -> None:
+    assert {source["name"] for source in manifest["sources"].values()} == {raw.name for raw in TABLES}
+
+
+def test_every_raw_table_has_one_staging_model(manifest: dict[str, Any]) -> None:
+    read = [
+        manifest["sources"][parent]["name"]
+        for name, node in described(manifest).items()
+        if name.startswith("stg_")
+        for parent in node["depends_on"]["nodes"]
+    ]
+    assert sorted(read) == sorted(raw.name for raw in TABLES)
+
+
+@pytest.mark.parametrize("raw", TABLES, ids=lambda raw: raw.name)
+def test_staging_leaves_out_no_column(raw: Table, manifest: dict[str, Any]) -> None:
+    (model,) = (
+        node
+        for name, node in described(manifest).items()
+        if name.startswith("stg_") and node["depends_on"]["nodes"] == [f"source.klaviyo.klaviyo.{raw.name}"]
+    )
+    read = set(re.findall(r"\w+", model["compiled_code"]))
+    unread = ROW_HASH, "timestamp"  # our own bookkeeping; the second of `datetime`, once more
+    assert {column.name for column in columns(raw)} - {*unread} <= read
+
+
+def test_every_column_is_described_and_every_description_has_a_column(shop: Built, manifest: dict[str, Any]) -> None:
+    for name, node in described(manifest).items():
+        assert [column for column, _ in shop.columns(name)] == list(node["columns"]), name
+        assert all(column["description"].strip() for column in node["columns"].values()), name
+        assert node["description"].strip(), name
+
+
+def test_names_too_long_for_postgres_are_those_that_dlt_shortens_them_to() -> None:
+    long = [column for raw in TABLES for column in columns(raw) if len(column.name) > POSTGRES_NAMES.max_length]
+    macro = (PROJECT / "macros" / "raw_columns.sql").read_text()
+    assert [column.name for column in long if not shortened(column, macro)] == []
+
+
+def shortened(column: Column, macro: str) -> bool:
+    return f"'{column.name}':\n      '{POSTGRES_NAMES.normalize_path(column.name)}'" in macro
