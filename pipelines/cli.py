@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 from rich.console import Console
@@ -28,7 +29,11 @@ app = typer.Typer(
     help="Load Klaviyo into your warehouse: complete, incremental, ready to query.",
 )
 log = logging.getLogger("klaviyo_etl")
-console: Final = Console()
+
+FILE_WIDTH: Final = 160
+"""Columns of what is printed into a file or a pipe."""
+
+console: Final = Console() if sys.stdout.isatty() else Console(width=FILE_WIDTH)
 
 DLT_RUNTIME: Final = {
     # dlt remarks on every hint that it keeps; what matters reaches us as exceptions.
@@ -65,8 +70,14 @@ def command(log_format: LogFormat = LogFormat.TEXT) -> Iterator[None]:
     try:
         yield
     except RunError as error:
-        log.log(logging.ERROR, "%s", error, extra={"facts": {"event": "failed", "exit_code": int(error.exit)}})
-        raise typer.Exit(error.exit) from None
+        fail(str(error), error.exit)
+    except OSError as error:
+        fail(f"{str(error.strerror).lower()}: {error.filename or 'no file named'}", Exit.FAILED)
+
+
+def fail(message: str, code: Exit) -> NoReturn:
+    log.error("%s", message, extra={"facts": {"event": "failed", "exit_code": int(code)}})
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -199,12 +210,11 @@ def load_and_transform(settings: Settings, warehouse: Warehouse, request: Reques
     with run_lock(warehouse):
         with watching(console) as watch:
             loaded = load(settings, warehouse, request, watch)
-            built = ""
-            if with_marts and loaded.exit is not Exit.FAILED:
+        print_run(console, loaded)
+        if with_marts and loaded.exit is not Exit.FAILED:
+            with watching(console) as watch:
                 watch.stage("building the marts")
                 built = transform(warehouse)
-        print_run(console, loaded)
-        if built:
             console.print(built)
     return loaded.exit
 

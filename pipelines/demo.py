@@ -42,7 +42,7 @@ def serve_sandbox(
 
 def show(console: Console, path: Path) -> None:
     """Where the file is, what is in it, and its best campaigns."""
-    with duckdb.connect(str(path), read_only=True) as database:
+    with duckdb.connect(str(path)) as database:
         console.print(table(("table", "rows"), [(name, count(database, f"klaviyo.{name}")) for name in NAMES]))
         console.print()
         marts = [row[0] for row in database.sql(MARTS).fetchall()]

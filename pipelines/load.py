@@ -77,10 +77,11 @@ def load(settings: Settings, warehouse: Warehouse, request: Request, watch: Watc
             run.vanished = mark_vanished(pipeline, extraction.walks, load_id, run.started_at, request.full_refresh)
             run.finish(*outcome(run.tallies))
             record(pipeline, run)
-    except RunError as error:
-        run.finish(error.exit, str(error))
+    except (RunError, OSError) as error:
+        failure = error if isinstance(error, RunError) else explain(error, warehouse)
+        run.finish(failure.exit, str(failure))
         record_failure(warehouse, run)
-        raise
+        raise failure from error
     return run
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from pipelines.errors import TransformError
+from pipelines.errors import ConfigurationError, TransformError
 from pipelines.warehouse import Warehouse
 
 PROJECT: Final = Path(__file__).parents[1] / "transforms"
@@ -33,6 +33,8 @@ def transform(warehouse: Warehouse, select: Sequence[str] = ()) -> str:
     result = dbtRunner().invoke(arguments)
     if result.exception:
         raise TransformError(f"the transforms could not run: {result.exception}")
+    if select and not result.result:
+        raise ConfigurationError(f"--select: no model of that name: {', '.join(select)}")
     outcomes = [(node.node.name, str(node.status)) for node in result.result]  # type: ignore[union-attr]  # a build's result
     broken = [f"{name} ({status})" for name, status in outcomes if status not in ("success", "pass", "skipped")]
     if not result.success:

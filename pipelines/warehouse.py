@@ -45,13 +45,12 @@ class Kind:
     """What is particular about one kind of destination."""
 
     file_format: TLoaderFileFormat
-    extra: str | None = None
     options: tuple[tuple[str, Any], ...] = ()
 
 
 KINDS: Final = {
     "duckdb": Kind("parquet"),
-    "postgres": Kind("csv", extra="postgres", options=(("type_mapper", ByteFaithfulJson),)),
+    "postgres": Kind("parquet", options=(("type_mapper", ByteFaithfulJson),)),
 }
 
 
@@ -74,6 +73,8 @@ class Warehouse:
 
     @cached_property
     def destination(self) -> Any:  # noqa: ANN401 - dlt's factory type is not exported
+        if self.name == "postgres":
+            copy_empty_files()
         factory = getattr(dlt.destinations, self.name)
         return factory(**dict(self.kind.options))
 
@@ -82,15 +83,23 @@ class Warehouse:
         """Resolved credentials. Raises ConfigurationError naming what is missing."""
         probe = dlt.pipeline(PIPELINE, destination=self.destination, dataset_name=self.dataset)
         try:
-            return probe.destination_client().config.credentials
+            credentials: Any = probe.destination_client().config.credentials
         except ConfigurationException as error:
             raise ConfigurationError(
                 f"destination {self.name}: {str(error).splitlines()[0]}; set DESTINATION__{self.name.upper()}__CREDENTIALS"
             ) from None
-        except ImportError:
+        if self.name == "duckdb":
+            self.refuse_ambiguous_file(Path(credentials._conn_str()))  # noqa: SLF001 - the only way to the resolved path
+        return credentials
+
+    def refuse_ambiguous_file(self, path: Path) -> None:
+        """DuckDB calls a database by its file's name, and then cannot tell it from a schema of that name."""
+        schemas = {self.dataset, *(f"{self.dataset}_{layer}" for layer in ("staging", "stg", "marts"))}
+        if path.stem.lower() in schemas:
             raise ConfigurationError(
-                f"destination {self.name} is an extra: pip install 'klaviyo-etl[{self.kind.extra}]'"
-            ) from None
+                f"destination duckdb: a file named {path.name} clashes with the schema {path.stem.lower()} inside it; "
+                "name it otherwise, such as warehouse.duckdb"
+            )
 
     @property
     def place(self) -> str:
@@ -132,6 +141,15 @@ class Warehouse:
             dataset_name=self.dataset,
             pipelines_dir=str(self.workspace),
         )
+
+
+def copy_empty_files() -> None:
+    """Let dlt copy Parquet files without rows, as empty tables have: in one piece, which is its way, that fails."""
+    try:
+        from dlt.destinations.impl.postgres.postgres import PostgresParquetCopyJob  # noqa: PLC0415 - an extra
+    except ImportError:
+        raise ConfigurationError("destination postgres is an extra: pip install 'klaviyo-etl[postgres]'") from None
+    PostgresParquetCopyJob._ingest_per_rowgroup = True  # noqa: SLF001 - the switch that dlt sets for SQL Server
 
 
 @contextmanager

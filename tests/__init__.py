@@ -1,0 +1,7 @@
+"""What dlt reads when it is imported is set before any test imports it, as the command line does."""
+
+import os
+
+from pipelines.cli import DLT_RUNTIME
+
+os.environ.update(DLT_RUNTIME)

@@ -48,7 +48,7 @@ FIRST_CONTACT_ATTEMPTS: Final = 4
 class Client:
     """Reads of one account. Thread-safe; connections are kept and shared."""
 
-    api_key: str
+    api_key: str = field(repr=False)
     base_url: str
     revision: str
     limiter: Limiter = field(default_factory=Limiter)

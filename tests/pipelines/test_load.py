@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from sandbox.account import Account, Events
+from sandbox.faults import Fault
 from sandbox.server import Sandbox
 from sources.klaviyo.resources import NAMES
 from tests.conftest import Job
@@ -82,7 +83,7 @@ def test_rows_that_vanish_are_marked_and_neither_kept_as_live_nor_dropped(job: J
 
 def test_an_attribution_that_moves_is_replaced_and_the_old_one_marked(job: Job, sandbox: Sandbox) -> None:
     at = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
-    [order] = change(sandbox, "add_events", metric="Placed Order", at=at)["events"]  # type: ignore[misc]  # a list of ids
+    order = change(sandbox, "add_events", metric="Placed Order", at=at)["events"][0]
     change(sandbox, "attach_attribution", events=[order])
     job.load()
     [before] = [row for row in rows(job, "event_attributions") if row["event_id"] == order]
@@ -176,8 +177,6 @@ def test_an_attribute_that_klaviyo_adds_arrives_as_a_column_and_is_reported(job:
     {"kind": "expired_cursor", "every": 3, "times": 4},
 ], ids=lambda fault: "-".join(str(fault[key]) for key in ("kind", "status", "how") if key in fault))  # fmt: skip
 def test_faults_lose_nothing_and_double_nothing(job: Job, sandbox: Sandbox, fault: dict[str, object]) -> None:
-    from sandbox.faults import Fault
-
     sandbox.api.faults.ordered.append(Fault(**fault))  # type: ignore[arg-type]  # the fields of a fault
     job.load()
     assert_tables_equal_the_account(job, sandbox)

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from contextlib import closing
 from datetime import UTC, datetime
+from typing import Any
 
 import duckdb
 import psycopg2
 import psycopg2.extras
 
+from sandbox.changes import CHANGES
 from sandbox.server import Sandbox
-from tests.conftest import Job
+from tests.conftest import Cli, Job
 from tests.pipelines.truth import Rows, assert_equal
 
 
-def rows(job: Job, table: str) -> Rows:
+def rows(job: Job | Cli, table: str) -> Rows:
     with duckdb.connect(str(job.database), read_only=True) as database:
         found = database.sql(f"select * from klaviyo.{table}")
         return [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
 
 
 def postgres_rows(url: str, table: str) -> Rows:
+    """Rows under the names that Klaviyo's attributes have, of which PostgreSQL keeps 63 characters."""
     with closing(psycopg2.connect(url)) as server, server.cursor() as cursor:
         # JSON as the text that was stored, not as the driver would parse it.
         psycopg2.extras.register_default_json(cursor, loads=lambda text: text)
@@ -31,14 +34,12 @@ def postgres_rows(url: str, table: str) -> Rows:
         ]
 
 
-def assert_tables_equal_the_account(job: Job, sandbox: Sandbox) -> None:
+def assert_tables_equal_the_account(job: Job | Cli, sandbox: Sandbox) -> None:
     assert_equal(sandbox.account, datetime.now(UTC), lambda table: rows(job, table))
 
 
-def change(sandbox: Sandbox, kind: str, **arguments: object) -> dict[str, object]:
+def change(sandbox: Sandbox, kind: str, **arguments: object) -> dict[str, Any]:
     """Let something happen to the account."""
-    from sandbox.changes import CHANGES
-
     summary = CHANGES[kind](sandbox.account, arguments)
     sandbox.changed()
     return summary

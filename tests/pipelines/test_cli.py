@@ -1,0 +1,250 @@
+"""The command line as a user meets it: messages, exit codes, and nothing lost."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from sandbox.account import Account
+from sandbox.faults import Fault
+from sandbox.server import Sandbox
+from tests.conftest import KEY, Cli, free_port
+from tests.pipelines.warehouse import assert_tables_equal_the_account
+
+COMMANDS = ("demo", "run", "status", "sandbox", "transform")
+
+
+def only_message(done: subprocess.CompletedProcess[str]) -> str:
+    """The one line that a failed command leaves, which is no traceback and gives no key away."""
+    assert "Traceback" not in done.stderr + done.stdout
+    assert KEY not in done.stderr + done.stdout
+    [message] = [line for line in done.stderr.splitlines() if " ERROR " in line]
+    return message
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself_with_an_example(cli: Cli, command: str) -> None:
+    done = cli(command, "--help")
+    assert done.returncode == 0
+    assert f"Example: klaviyo-etl {command}" in " ".join(done.stdout.split())
+
+
+def test_a_wrong_key_ends_in_one_message_and_exit_code_2(cli: Cli) -> None:
+    done = cli("run", SOURCES__KLAVIYO__API_KEY="pk_wrong")
+    assert done.returncode == 2
+    assert "api_key" in only_message(done)
+    assert "pk_wrong" not in done.stderr + done.stdout
+
+
+def test_a_missing_key_names_the_setting(cli: Cli) -> None:
+    done = cli("run", SOURCES__KLAVIYO__API_KEY="")
+    assert done.returncode == 2
+    assert "SOURCES__KLAVIYO__API_KEY" in only_message(done)
+
+
+def test_an_unknown_revision_names_the_known_ones(cli: Cli) -> None:
+    done = cli("run", SOURCES__KLAVIYO__REVISION="2020-01-01")
+    assert done.returncode == 2
+    assert "2026-07-15" in only_message(done)
+
+
+def test_an_unreachable_host_ends_in_one_message_and_exit_code_1(cli: Cli) -> None:
+    done = cli("run", SOURCES__KLAVIYO__BASE_URL=f"http://127.0.0.1:{free_port()}")
+    assert done.returncode == 1
+    assert "no usable answer" in only_message(done)
+
+
+def test_an_unknown_resource_names_the_known_ones(cli: Cli) -> None:
+    done = cli("run", "--select", "events,evnts")
+    assert done.returncode == 2
+    assert "evnts" in only_message(done)
+    assert "campaign_messages" in only_message(done)
+
+
+@pytest.mark.parametrize("arguments", [("--start", "yesterday"), ("--end", "2026-13-01")])
+def test_a_malformed_date_names_the_option(cli: Cli, arguments: tuple[str, str]) -> None:
+    done = cli("run", *arguments)
+    assert done.returncode == 2
+    assert arguments[0] in only_message(done)
+
+
+def test_an_end_before_the_start_is_refused(cli: Cli) -> None:
+    done = cli("run", "--start", "2026-02-01", "--end", "2026-01-01")
+    assert done.returncode == 2
+    assert "--end" in only_message(done)
+
+
+def test_an_unknown_option_is_wrong_use(cli: Cli) -> None:
+    assert cli("run", "--no-such-option").returncode == 2
+
+
+def test_an_unknown_destination_names_the_known_ones(cli: Cli) -> None:
+    done = cli("run", "--destination", "oracle")
+    assert done.returncode == 2
+    assert "duckdb" in only_message(done)
+
+
+def test_a_file_named_like_the_dataset_is_refused_before_anything_is_asked(cli: Cli, sandbox: Sandbox) -> None:
+    done = cli("run", DESTINATION__DUCKDB__CREDENTIALS=str(cli.home / "klaviyo.duckdb"))
+    assert done.returncode == 2
+    assert "klaviyo.duckdb" in only_message(done)
+
+
+def test_a_duckdb_file_that_another_program_has_open_is_named(cli: Cli) -> None:
+    holder = subprocess.Popen(
+        [cli.arguments()[0], "-c", HOLD_OPEN, str(cli.database)], stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout is not None
+    holder.stdout.readline()
+    try:
+        done = cli("run")
+    finally:
+        holder.kill()
+        holder.wait()
+    assert done.returncode == 1
+    assert "another program has the file open" in only_message(done)
+
+
+HOLD_OPEN = "import duckdb, sys, time; c = duckdb.connect(sys.argv[1]); print('open', flush=True); time.sleep(60)"
+
+
+def test_a_full_disk_is_named_and_nothing_is_lost(cli: Cli, sandbox: Sandbox) -> None:
+    with small_disk(cli.home / "small") as disk:
+        done = cli("run", "--no-transform", DESTINATION__DUCKDB__CREDENTIALS=str(disk / "warehouse.duckdb"))
+        assert done.returncode == 1
+        assert "no space left" in only_message(done)
+        done = cli("run", "--no-transform", DLT_DATA_DIR=str(disk / "dlt"))
+        assert done.returncode == 1
+        assert "no space left" in only_message(done)
+    cli.load()
+    with duckdb.connect(str(cli.database), read_only=True) as database:
+        assert database.sql("select count(*) from klaviyo.events").fetchall()[0][0] > 0
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[Path]:
+    """A file system of its own with hardly any room."""
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(folder)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("a small file system can only be mounted as root")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_what_the_key_may_not_read_is_reported_and_the_rest_loads(cli: Cli, account: Account) -> None:
+    keys = {"pk_narrow": frozenset({"events:read", "metrics:read", "lists:read", "tags:read"})}
+    with Sandbox(account, limits="off", keys=keys) as narrow:
+        done = cli(
+            "run", "--no-transform", SOURCES__KLAVIYO__API_KEY="pk_narrow", SOURCES__KLAVIYO__BASE_URL=narrow.url
+        )
+    assert done.returncode == 3
+    assert "profiles:read" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    assert cli.query("select count(*) > 0 from klaviyo.events") == [(True,)]
+    assert cli.query("select count(*) from klaviyo.profiles") == [(0,)]
+    statuses = dict(cli.query("select resource, status from klaviyo.etl_run_resources"))
+    assert statuses["profiles"] == "not_permitted"
+    assert statuses["events"] == "complete"
+
+
+def test_one_collection_that_fails_does_not_stop_the_others(cli: Cli, sandbox: Sandbox) -> None:
+    sandbox.api.faults.ordered.append(Fault(kind="status", status=400, path="/api/lists"))
+    done = cli("run", "--no-transform")
+    assert done.returncode == 1
+    assert "lists" in done.stdout
+    assert cli.query("select count(*) > 0 from klaviyo.segments") == [(True,)]
+    sandbox.api.faults.ordered.clear()
+    cli.load()
+    assert_tables_equal_the_account(cli, sandbox)
+
+
+def test_a_second_run_at_the_same_time_is_refused_with_exit_code_75(cli: Cli, sandbox: Sandbox) -> None:
+    slow_down(sandbox, 0.3)
+    first = cli.start("run", "--no-transform")
+    try:
+        wait_for(lambda: len(sandbox.api.requests) > 3)
+        second = cli("run", "--no-transform")
+        assert second.returncode == 75
+        assert "another run" in only_message(second)
+    finally:
+        first.wait(120)
+    assert first.returncode == 0
+
+
+@pytest.mark.parametrize("requests_before_the_kill", [1, 12, 30, None])
+def test_a_killed_run_loses_nothing(cli: Cli, sandbox: Sandbox, requests_before_the_kill: int | None) -> None:
+    slow_down(sandbox, 0.05)
+    process = cli.start("run", "--no-transform")
+    if requests_before_the_kill is None:
+        # In the middle of the load: the file is there and grows.
+        wait_for(lambda: cli.database.exists() and cli.database.stat().st_size > 1_000_000)
+    else:
+        wait_for(lambda: len(sandbox.api.requests) >= requests_before_the_kill)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    slow_down(sandbox, 0)
+    cli.load()
+    assert_tables_equal_the_account(cli, sandbox)
+
+
+def slow_down(sandbox: Sandbox, latency: float) -> None:
+    sandbox.api.settings = replace(sandbox.api.settings, latency=latency)
+
+
+def wait_for(truth: object, seconds: float = 60) -> None:
+    assert callable(truth)
+    deadline = time.monotonic() + seconds
+    while not truth():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)
+
+
+def test_log_lines_are_json_when_asked_for(cli: Cli) -> None:
+    done = cli("run", "--no-transform", "--log-format", "json", SOURCES__KLAVIYO__API_KEY="pk_wrong")
+    events = [json.loads(line) for line in done.stderr.splitlines()]
+    assert events[-1]["level"] == "error"
+    assert events[-1]["exit_code"] == 2
+
+
+def test_status_shows_rows_windows_and_runs(cli: Cli) -> None:
+    assert "nothing has been loaded yet" in cli("status").stdout
+    cli.load()
+    shown = cli("status").stdout
+    assert "event_attributions" in shown
+    assert "the beginning" in shown
+    assert "last runs" in shown
+
+
+def test_demo_shows_the_file_the_rows_and_the_top_campaigns(tmp_path: Path) -> None:
+    done = Cli(tmp_path)("demo", "--scale", "0.05", "--path", "shop.duckdb")
+    assert done.returncode == 0, done.stderr
+    assert "top campaigns by revenue" in done.stdout
+    assert "shop.duckdb" in done.stdout
+    with duckdb.connect(str(tmp_path / "shop.duckdb"), read_only=True) as database:
+        assert database.sql("select count(*) from klaviyo_marts.mart_campaign_performance").fetchall()[0][0] > 0
+
+
+def test_a_run_ends_with_the_marts_and_transform_builds_them_alone(cli: Cli) -> None:
+    done = cli("run")
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert "models built" in done.stdout
+    again = cli("transform", "--select", "mart_daily_kpi")
+    assert again.returncode == 0, again.stderr
+    assert "1 models built" in again.stdout
+    wrong = cli("transform", "--select", "no_such_model")
+    assert wrong.returncode == 2
+    assert "no_such_model" in only_message(wrong)

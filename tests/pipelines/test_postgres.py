@@ -1,0 +1,52 @@
+"""The same run into a real PostgreSQL: the same tables, value by value."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from sandbox.server import Sandbox
+from sources.klaviyo.resources import NAMES
+from tests.conftest import Cli, Job
+from tests.pipelines.truth import assert_equal
+from tests.pipelines.warehouse import change, postgres_rows
+
+
+def test_postgres_holds_the_account_and_follows_its_changes(job: Job, sandbox: Sandbox, postgres: str) -> None:
+    def assert_postgres_equals_the_account() -> None:
+        assert_equal(sandbox.account, datetime.now(UTC), lambda table: postgres_rows(postgres, table))
+
+    job.postgres = postgres
+    job.load(destination="postgres")
+    assert_postgres_equals_the_account()
+    lately = (datetime.now(UTC) - timedelta(seconds=30)).isoformat()
+    change(sandbox, "add_events", count=20, at=lately)
+    change(sandbox, "rename", type="campaign", name="renamed", at=lately)
+    change(sandbox, "delete", type="list")
+    second = job.load(destination="postgres", machine="two")
+    assert sum(second.vanished.values()) > 0
+    assert_postgres_equals_the_account()
+
+
+def test_the_command_line_loads_postgres_and_builds_the_marts_there(cli: Cli, postgres: str) -> None:
+    destination = {"DESTINATION__POSTGRES__CREDENTIALS": postgres}
+    done = cli("run", "--destination", "postgres", **destination)
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert "models built" in done.stdout
+    assert len(postgres_rows(postgres, "etl_runs")) == 1
+    assert all(isinstance(postgres_rows(postgres, name), list) for name in NAMES)
+    assert "events" in cli("status", "--destination", "postgres", **destination).stdout
+
+
+def test_a_wrong_password_or_a_server_that_is_down_ends_in_one_message(cli: Cli, postgres: str) -> None:
+    down = "postgresql://klaviyo:hidden-word@127.0.0.1:1/nowhere"
+    done = cli("run", "--destination", "postgres", DESTINATION__POSTGRES__CREDENTIALS=down)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "hidden-word" not in done.stderr + done.stdout
+    assert "postgres at" in done.stderr
+
+
+def test_missing_credentials_are_named(cli: Cli) -> None:
+    done = cli("run", "--destination", "postgres")
+    assert done.returncode == 2
+    assert "DESTINATION__POSTGRES__CREDENTIALS" in done.stderr
