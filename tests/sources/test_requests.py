@@ -1,0 +1,145 @@
+"""What is asked first, held against Klaviyo's own document."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pendulum
+import pytest
+
+from sources.klaviyo.contract import Contract
+from sources.klaviyo.resources import RESOURCES, select
+from sources.klaviyo.walk import Walk
+from sources.klaviyo.windows import BEGINNING, Window
+from tests.sources.filters import Condition, conditions
+
+Json = dict[str, Any]
+
+START, END = pendulum.datetime(2025, 1, 1), pendulum.datetime(2025, 2, 1, 12, 30, 15)
+WINDOWS = {"all of it": None, "from the beginning": Window(BEGINNING, END), "a window": Window(START, END)}
+HOSTS = dict.fromkeys(resource.host for resource in RESOURCES)
+ASKED = [
+    pytest.param(host.name, condition, window, id=f"{host.name}, {partition}, {name}")
+    for host in HOSTS
+    for partition, condition in host.partitions.items()
+    for name, window in WINDOWS.items()
+]
+
+VALUES: dict[str, Callable[[str], object]] = {
+    "string": re.compile(r"'[^']*'|\"[^\"]*\"").fullmatch,
+    "boolean": re.compile(r"true|false").fullmatch,
+    "date-time": re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ").fullmatch,
+}
+"""How values of a type are spelled."""
+
+
+def walk(name: str, facts: Contract) -> Walk:
+    (host,) = select([name])
+    return Walk(host, [resource for resource in RESOURCES if resource.host is host], facts)
+
+
+def first(name: str, facts: Contract, condition: str, window: Window | None) -> tuple[str, dict[str, str]]:
+    parts = urlsplit(walk(name, facts).first(condition, window))
+    pairs = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
+    assert len(dict(pairs)) == len(pairs), "a parameter is given twice"
+    return parts.path, dict(pairs)
+
+
+@pytest.mark.parametrize(("name", "condition", "window"), ASKED)
+def test_the_first_request_of_every_walk_is_one_that_klaviyo_declares(
+    name: str, condition: str, window: Window | None, facts: Contract, openapi: Json
+) -> None:
+    path, given = first(name, facts, condition, window)
+    operation = openapi["paths"][path]["get"]
+    declared = {one["name"]: one for one in operation["parameters"] if one["in"] == "query"}
+    assert {one for one in declared if declared[one].get("required")} <= given.keys() <= declared.keys()
+    for parameter, value in given.items():
+        if parameter == "filter":
+            check_filter(conditions(value), operation["x-klaviyo-filters"])
+        else:
+            check(value, declared[parameter]["schema"])
+
+
+def check(value: str, schema: Json) -> None:
+    if schema["type"] == "array":
+        parts = value.split(",")
+        assert len(set(parts)) == len(parts)
+        assert set(parts) <= set(schema["items"]["enum"])
+    elif schema["type"] == "integer":
+        assert schema["minimum"] <= int(value) <= schema["maximum"]
+    else:
+        assert value in schema["enum"]
+
+
+def check_filter(asked: list[Condition], filters: Json) -> None:
+    for operator, on, value in asked:
+        assert operator in filters[on]["operators"].get("single", ()), (operator, on)
+        kind = filters[on]["value"]
+        assert VALUES[kind.get("format", kind["type"])](value), value
+        if "enum" in kind:
+            assert value.strip("'\"") in kind["enum"]
+
+
+def test_a_window_of_events_is_half_open(facts: Contract) -> None:
+    _, given = first("events", facts, "", Window(START, END))
+    assert given["filter"] == (
+        "greater-or-equal(datetime,2025-01-01T00:00:00Z),less-than(datetime,2025-02-01T12:30:15Z)"
+    )
+
+
+def test_profiles_are_asked_from_one_second_before_because_their_bounds_are_strict(facts: Contract) -> None:
+    _, given = first("profiles", facts, "", Window(START, END))
+    assert given["filter"] == "greater-than(updated,2024-12-31T23:59:59Z),less-than(updated,2025-02-01T12:30:15Z)"
+
+
+def test_a_window_from_the_beginning_has_no_lower_bound(facts: Contract) -> None:
+    _, given = first("events", facts, "", Window(BEGINNING, END))
+    assert given["filter"] == "less-than(datetime,2025-02-01T12:30:15Z)"
+
+
+@pytest.mark.parametrize("host", [host.name for host in HOSTS if host.cursor])
+def test_every_window_is_bounded_above_and_read_in_ascending_order(host: str, facts: Contract) -> None:
+    (resource,) = select([host])
+    assert resource.cursor
+    for window in (Window(BEGINNING, END), Window(START, END)):
+        _, given = first(host, facts, "", window)
+        assert conditions(given["filter"])[-1] == ("less-than", resource.cursor.field, "2025-02-01T12:30:15Z")
+        assert given["sort"] == resource.cursor.field
+
+
+@pytest.mark.parametrize("host", [host.name for host in HOSTS if not host.cursor])
+def test_what_is_read_whole_is_sorted_by_what_never_changes(host: str, facts: Contract) -> None:
+    _, given = first(host, facts, "", None)
+    if facts.collection(walk(host, facts).endpoint.path).sort:
+        assert given["sort"] in {"id", "created", "created_at"}
+
+
+def test_pages_are_as_large_as_they_may_be(facts: Contract) -> None:
+    for host in HOSTS:
+        _, given = first(host.name, facts, "", None)
+        largest = facts.collection(host.endpoint).page_size
+        assert given.get("page[size]") == (str(largest) if largest else None)
+
+
+def test_nothing_is_included_for_tables_that_are_not_read(facts: Contract) -> None:
+    (events,) = select(["events"])
+    alone = Walk(events, [events], facts).first("", None)
+    assert "include" not in dict(parse_qsl(urlsplit(alone).query))
+    _, both = first("events", facts, "", None)
+    assert both["include"] == "attributions"
+
+
+def test_a_child_alone_is_read_without_the_table_of_its_host(facts: Contract) -> None:
+    (events,) = select(["events"])
+    child = Walk(events, select(["event_attributions"]), facts)
+    assert child.includes == ["attributions"]
+    assert [table.name for table in child.tables] == ["event_attributions"]
+
+
+def test_an_instant_in_another_zone_is_asked_for_in_utc(facts: Contract) -> None:
+    copenhagen = Window(pendulum.datetime(2025, 1, 1, tz="Europe/Copenhagen"), END)
+    _, given = first("events", facts, "", copenhagen)
+    assert conditions(given["filter"])[0].value == "2024-12-31T23:00:00Z"
