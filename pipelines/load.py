@@ -69,7 +69,7 @@ def load(settings: Settings, warehouse: Warehouse, request: Request, watch: Watc
     try:
         pipeline = warehouse.pipeline()
         with pipeline.sql_client() as client:
-            extraction = extract(settings, request, WarehouseRows(client))
+            extraction = extract(settings, request, WarehouseRows(client), tables_there(pipeline))
             run.tallies = [walk.tally for walk in extraction.walks]
             watch.reading(run.tallies)
             load_id = load_package(pipeline, warehouse, extraction)
@@ -85,7 +85,7 @@ def load(settings: Settings, warehouse: Warehouse, request: Request, watch: Watc
     return run
 
 
-def extract(settings: Settings, request: Request, known: Known) -> Extraction:
+def extract(settings: Settings, request: Request, known: Known, tables: frozenset[str]) -> Extraction:
     return Extraction(
         Client(settings.api_key, settings.base_url, settings.revision, Limiter(settings.rate_limit_share)),
         request.resources,
@@ -94,7 +94,13 @@ def extract(settings: Settings, request: Request, known: Known) -> Extraction:
         end=request.end,
         full_refresh=request.full_refresh,
         known=known,
+        tables_there=tables,
     )
+
+
+def tables_there(pipeline: dlt.Pipeline) -> frozenset[str]:
+    """The tables that the destination has, as far as dlt made them."""
+    return frozenset(pipeline.default_schema.tables) if pipeline.default_schema_name else frozenset()
 
 
 def load_package(pipeline: dlt.Pipeline, warehouse: Warehouse, extraction: Extraction) -> str:

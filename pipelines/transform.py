@@ -25,6 +25,8 @@ def transform(warehouse: Warehouse, select: Sequence[str] = ()) -> str:
         "--project-dir", str(PROJECT),
         "--profiles-dir", str(PROJECT),
         "--target", warehouse.name,
+        # The models' unit tests are for those who change the models.
+        "--exclude-resource-type", "unit_test",
         "--target-path", str(warehouse.workspace.parent / f"{warehouse.identity}.dbt"),
         "--log-path", str(warehouse.workspace.parent / f"{warehouse.identity}.dbt"),
     ]  # fmt: skip

@@ -17,9 +17,10 @@ from pendulum import DateTime
 from sources.klaviyo import contract
 from sources.klaviyo.client import Client
 from sources.klaviyo.errors import KlaviyoError, NotPermitted, RevisionRetired, Unauthorized, Unreachable
+from sources.klaviyo.resources import NAMES, RESOURCES
 from sources.klaviyo.rows import Page
 from sources.klaviyo.spec import Resource
-from sources.klaviyo.tables import Column, Table, column_hints
+from sources.klaviyo.tables import Column, Table, column_hints, table
 from sources.klaviyo.walk import Walk
 from sources.klaviyo.windows import BEGINNING, Window, due, moment, stamp, union
 
@@ -50,8 +51,16 @@ class Extraction:
     known: Known = nothing_known
     now: DateTime = field(default_factory=lambda: pendulum.now("UTC"))
 
+    tables_there: frozenset[str] = frozenset(NAMES)
+    """Tables that the warehouse has; any other is made, so that models on top find every table whatever was selected."""
+
     def __post_init__(self) -> None:
         facts = contract.load(self.client.revision)
+        self.missing = [
+            table(resource, facts)
+            for resource in RESOURCES
+            if resource not in self.selected and resource.name not in self.tables_there
+        ]
         hosts = dict.fromkeys(resource.host for resource in self.selected)
         self.walks = [
             Walk(host, [resource for resource in self.selected if resource.host is host], facts) for host in hosts
@@ -59,7 +68,8 @@ class Extraction:
 
     def resources(self) -> list[DltResource]:
         """One dlt resource per walk, named after its host; each fills the tables of its walk."""
-        return [self.resource(walk) for walk in self.walks]
+        missing = [dlt.resource(map(empty, self.missing), name="tables_not_selected")] if self.missing else []
+        return [*map(self.resource, self.walks), *missing]
 
     def resource(self, walk: Walk) -> DltResource:
         def rows() -> Iterator[Any]:
@@ -142,39 +152,44 @@ class Handing:
 
     def __init__(self, walk: Walk) -> None:
         self.walk = walk
-        self.declared: dict[str, tuple[Column, ...]] = {}
+        self.declared: dict[str, tuple[Column, ...]] = {table.name: table.columns for table in walk.tables}
 
-    def empty_tables(self) -> Iterator[Any]:
+    def empty_tables(self) -> Iterator[object]:
         """So that every table exists with its columns even when the account has no such rows."""
-        for table in self.walk.tables:
-            yield self.declare(table, table.schema.empty_table(), table.columns)
+        return map(empty, self.walk.tables)
 
-    def rows(self, page: Page) -> Iterator[Any]:
-        for table in self.walk.tables:
-            rows, columns = page.rows[table.name], page.columns[table.name]
+    def rows(self, page: Page) -> Iterator[object]:
+        for filled in self.walk.tables:
+            name, rows, columns = filled.name, page.rows[filled.name], page.columns[filled.name]
             if not rows.num_rows:
                 continue
-            self.walk.tally.rows[table.name] += rows.num_rows
-            if set(columns) <= set(self.declared[table.name]):
-                yield dlt.mark.with_table_name(rows, table.name)
+            self.walk.tally.rows[name] += rows.num_rows
+            if set(columns) <= set(self.declared[name]):
+                yield dlt.mark.with_table_name(rows, name)
             else:
-                self.walk.tally.new_columns |= {f"{table.name}.{c.name}" for c in set(columns) - set(table.columns)}
-                yield self.declare(table, rows, columns)
+                self.walk.tally.new_columns |= {f"{name}.{column.name}" for column in {*columns} - {*filled.columns}}
+                self.declared[name] = tuple(dict.fromkeys((*self.declared[name], *columns)))
+                yield declared(filled, rows, self.declared[name])
 
-    def declare(self, table: Table, rows: pa.Table, columns: tuple[Column, ...]) -> object:
-        known = self.declared.get(table.name, ())
-        self.declared[table.name] = columns = tuple(dict.fromkeys((*known, *columns)))
-        hints = column_hints(columns, table.key)
-        if table.resource.cursor and table.resource.cursor.marks_change:
-            # Of two states of a row in one load, the later one stays.
-            hints[table.resource.cursor.field]["dedup_sort"] = "desc"
-        return dlt.mark.with_hints(
-            rows,
-            dlt.mark.make_hints(
-                table_name=table.name,
-                columns=hints,  # type: ignore[arg-type]  # plain dicts of the same shape
-                primary_key=table.key,
-                write_disposition={"disposition": "merge", "strategy": "delete-insert"},
-            ),
-            create_table_variant=True,
-        )
+
+def empty(of: Table) -> object:
+    """A table without rows, declared to dlt."""
+    return declared(of, of.schema.empty_table(), of.columns)
+
+
+def declared(of: Table, rows: pa.Table, columns: tuple[Column, ...]) -> object:
+    """Rows with what dlt needs to know of their table."""
+    hints = column_hints(columns, of.key)
+    if of.resource.cursor and of.resource.cursor.marks_change:
+        # Of two states of a row in one load, the later one stays.
+        hints[of.resource.cursor.field]["dedup_sort"] = "desc"
+    return dlt.mark.with_hints(
+        rows,
+        dlt.mark.make_hints(
+            table_name=of.name,
+            columns=hints,  # type: ignore[arg-type]  # plain dicts of the same shape
+            primary_key=of.key,
+            write_disposition={"disposition": "merge", "strategy": "delete-insert"},
+        ),
+        create_table_variant=True,
+    )

@@ -248,3 +248,10 @@ def test_a_run_ends_with_the_marts_and_transform_builds_them_alone(cli: Cli) -> 
     wrong = cli("transform", "--select", "no_such_model")
     assert wrong.returncode == 2
     assert "no_such_model" in only_message(wrong)
+
+
+def test_a_first_run_of_one_resource_still_builds_the_marts(cli: Cli) -> None:
+    done = cli("run", "--select", "events")
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert "models built" in done.stdout
+    assert cli.query("select count(*) from klaviyo.profiles") == [(0,)]

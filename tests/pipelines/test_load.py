@@ -134,7 +134,7 @@ def test_a_past_range_is_read_without_disturbing_the_incremental_position(job: J
 
 def test_a_resource_selected_later_gets_its_whole_history(job: Job, sandbox: Sandbox) -> None:
     job.load("events")
-    assert job.query("select table_name from duckdb_tables() where table_name = 'event_attributions'") == []
+    assert rows(job, "event_attributions") == []
     job.load()
     assert_tables_equal_the_account(job, sandbox)
 

@@ -27,6 +27,8 @@ from sources.klaviyo.errors import (
     Unauthorized,
     Unreachable,
 )
+from sources.klaviyo.extraction import Extraction
+from sources.klaviyo.resources import select
 from sources.klaviyo.tally import Tally
 from tests.sources.clock import Clock
 from tests.sources.conftest import Connect
@@ -375,6 +377,12 @@ def test_no_error_and_no_log_shows_the_key(
     assert KEY not in str(failed.value)
     assert KEY not in repr(failed.value)
     assert KEY not in caplog.text
+
+
+def test_nothing_that_holds_the_key_shows_it(connect: Connect) -> None:
+    client = connect("http://nowhere")
+    assert KEY not in repr(client)
+    assert KEY not in repr(Extraction(client, select(["lists"])))
 
 
 def test_a_failure_names_its_cause_without_bodies_or_addresses(connect: Connect, lists: Endpoint) -> None:

@@ -24,6 +24,7 @@ from sources.klaviyo.walk import RESTARTS, Walk
 from sources.klaviyo.windows import BEGINNING, Window
 from tests.sandbox.tiny import PlainEvent
 from tests.sources.conftest import Connect
+from tests.sources.filters import conditions
 from tests.sources.scripted import Reply, Scripted
 
 NOON = int(datetime(2025, 3, 1, 12, tzinfo=UTC).timestamp())
@@ -86,6 +87,12 @@ def ids(walked: Walk, client: Client, window: Window | None, column: str = "id")
 
 def asked(sandbox: Sandbox) -> list[dict[str, list[str]]]:
     return [parse_qs(request["query"]) for request in sandbox.api.requests]
+
+
+def lower_bound(query: dict[str, list[str]], operator: str) -> float:
+    bound = conditions(query["filter"][0])[0]
+    assert bound.operator == operator
+    return datetime.fromisoformat(bound.value).timestamp()
 
 
 def expire_cursors(sandbox: Sandbox, **when: Any) -> None:
@@ -170,10 +177,9 @@ def test_a_page_cursor_that_expires_is_replaced_from_where_it_had_come_to(
     found = ids(walk(facts, "events"), client, ALL)
     assert set(found) == {f"e{number:04}" for number in range(2_400)}
     queries = asked(sandbox)
-    assert [("page[cursor]" in query) for query in queries] == [False, True, True, False]
+    assert [("page[cursor]" in query) for query in queries[:4]] == [False, True, True, False]
     assert "greater-or-equal" not in queries[0]["filter"][0]
-    reached = pendulum.from_timestamp(NOON + 499)  # the last row of the second page
-    assert queries[3]["filter"][0].startswith(f"greater-or-equal(datetime,{reached:%Y-%m-%dT%H:%M:%SZ})")
+    assert NOON <= lower_bound(queries[3], "greater-or-equal") <= NOON + 499  # the last row of the second page
 
 
 def test_a_cursor_that_expires_inside_a_crowded_second_loses_none_of_its_rows(
@@ -188,7 +194,7 @@ def test_where_bounds_are_strict_an_expired_cursor_loses_none_either(
 ) -> None:
     expire_cursors(sandbox, times=1)
     assert set(ids(walk(facts, "profiles"), client, ALL)) == {f"P{number:03}" for number in range(250)}
-    assert asked(sandbox)[2]["filter"][0].startswith("greater-than(updated,2025-03-01T12:01:38Z)")
+    assert NOON - 1 <= lower_bound(asked(sandbox)[2], "greater-than") < NOON + 99  # the last row of the first page
 
 
 def test_a_walk_without_a_window_begins_anew_when_its_cursor_expires(facts: Contract, connect: Connect) -> None:

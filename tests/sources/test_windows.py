@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sources.klaviyo.windows import BEGINNING, Window, due, gaps, moment, stamp, union
 
-HORIZON = 60
+HORIZON = 12
 
 SECONDS = [BEGINNING + timedelta(seconds=second) for second in range(HORIZON + 1)]
 PLACE = {instant: second for second, instant in enumerate(SECONDS)}
