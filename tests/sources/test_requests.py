@@ -124,6 +124,11 @@ def test_pages_are_as_large_as_they_may_be(facts: Contract) -> None:
         assert given.get("page[size]") == (str(largest) if largest else None)
 
 
+def test_relationships_whose_ids_come_only_with_them_are_included(facts: Contract) -> None:
+    _, given = first("tags", facts, "", None)
+    assert given["include"] == "tag-group"
+
+
 def test_nothing_is_included_for_tables_that_are_not_read(facts: Contract) -> None:
     (events,) = select(["events"])
     alone = Walk(events, [events], facts).first("", None)

@@ -74,6 +74,8 @@ def test_keys_are_unique_and_never_null(resource: Any, tiny: House, facts: Contr
         f"SELECT count(*), count(DISTINCT ({', '.join(key)})), count(*) FILTER ({present}) FROM {resource.name}"
     )
     assert rows == keys == whole
+    columns = {name: null for name, _, null, *_ in tiny.rows(f"DESCRIBE {resource.name}")}
+    assert {name for name, null in columns.items() if null == "NO"} == {*key}
 
 
 def test_an_empty_account_has_every_table_and_not_a_row(empty: House) -> None:
@@ -119,6 +121,7 @@ def test_children_and_links_find_their_parents(tiny: House) -> None:
         ("TEXT", "AUTUMN"),
     ]
     assert tiny.rows("SELECT * EXCLUDE (_deleted_at) FROM list_tags") == [("NEWS", "T1")]
+    assert tiny.rows("SELECT id, tag_group_id FROM tags") == [("T1", "G1")]
 
 
 # --- the next run --------------------------------------------------------------------------------------------------
