@@ -15,12 +15,13 @@ LOAD: Final = "_dlt_load_id"
 
 
 def mark_vanished(
-    pipeline: dlt.Pipeline, walks: list[Walk], load_id: str, now: DateTime, forgotten: frozenset[str]
+    pipeline: dlt.Pipeline, walks: list[Walk], first_load_id: str, now: DateTime, forgotten: frozenset[str]
 ) -> dict[str, int]:
     """Mark what the completed walks of this load have not seen again. Rows marked, by table.
 
-    Every row of a load carries its load's id. A collection read whole gives each of its rows the id of this load; so do
-    the windows of a full refresh. What hangs from a row arrives with it: with an older id than its host, it is gone.
+    Every row carries the id of the load package that brought it, and ids grow. A collection read whole gives each of its
+    rows an id of this run, so do the windows of a full refresh. What hangs from a row arrives with it: with an older id
+    than its host, it is gone.
     """
     marked = {}
     with pipeline.sql_client() as client:
@@ -29,15 +30,15 @@ def mark_vanished(
             if walk.tally.status != "complete":
                 continue
             for table in walk.tables:
-                condition = absent(tables, walk, table, load_id, refreshed=table.name in forgotten)
+                condition = absent(tables, walk, table, first_load_id, refreshed=table.name in forgotten)
                 if condition:
                     marked[table.name] = mark(tables, table, condition, now)
     return marked
 
 
-def absent(tables: Tables, walk: Walk, table: Table, load_id: str, *, refreshed: bool) -> str:
+def absent(tables: Tables, walk: Walk, table: Table, first_load_id: str, *, refreshed: bool) -> str:
     """The SQL condition of this table's rows that have vanished, or nothing where that cannot be known."""
-    older = f"{LOAD} <> '{load_id}'"
+    older = f"{LOAD} < '{first_load_id}'"
     if walk.host.cursor is None:
         return older
     if table.resource is not walk.host:

@@ -72,9 +72,11 @@ def load(settings: Settings, warehouse: Warehouse, request: Request, watch: Watc
             extraction = extract(settings, request, WarehouseRows(client), tables_there(pipeline))
             run.tallies = [walk.tally for walk in extraction.walks]
             watch.reading(run.tallies)
-            load_id = load_package(pipeline, warehouse, extraction)
+            first_load_id = load_packages(pipeline, warehouse, extraction)
         with destination_errors(warehouse):
-            run.vanished = mark_vanished(pipeline, extraction.walks, load_id, run.started_at, request.full_refresh)
+            run.vanished = mark_vanished(
+                pipeline, extraction.walks, first_load_id, run.started_at, request.full_refresh
+            )
             run.finish(*outcome(run.tallies))
             record(pipeline, run)
     except (RunError, OSError) as error:
@@ -103,20 +105,26 @@ def tables_there(pipeline: dlt.Pipeline) -> frozenset[str]:
     return frozenset(pipeline.default_schema.tables) if pipeline.default_schema_name else frozenset()
 
 
-def load_package(pipeline: dlt.Pipeline, warehouse: Warehouse, extraction: Extraction) -> str:
-    """Read everything into one load package and load it, rows and state together. The package's load id."""
-    # One thread per walk: a walk waits for the network most of its time.
+def load_packages(pipeline: dlt.Pipeline, warehouse: Warehouse, extraction: Extraction) -> str:
+    """Read everything, in load packages of bounded size, each committed with what has then been read. The first one's id."""
+    # One thread per walk: a walk waits for its lanes most of its time.
     dlt.config["extract.workers"] = len(extraction.walks)
 
     @dlt.source(name=SCHEMA, max_table_nesting=0)
     def account() -> list[DltResource]:
         return extraction.resources()
 
+    first = ""
     try:
-        info = pipeline.run(account(), loader_file_format=warehouse.kind.file_format)
+        while not extraction.finished:
+            extraction.package.begin()
+            info = pipeline.run(account(), loader_file_format=warehouse.kind.file_format)
+            first = first or info.loads_ids[0]
     except PipelineStepFailed as error:
         raise reason(error, warehouse) from error
-    return info.loads_ids[-1]
+    finally:
+        extraction.close()
+    return first
 
 
 def reason(error: PipelineStepFailed, warehouse: Warehouse) -> RunError:

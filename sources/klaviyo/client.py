@@ -87,12 +87,11 @@ class Client:
         deadline = self.clock() + self.patience
         failures = 0
         while True:
-            tally.waited += self.limiter.acquire(endpoint)
-            tally.requests += 1
+            tally.count(waited=self.limiter.acquire(endpoint), requests=1)
             try:
                 return parse(self.ask(url, endpoint, tally))
             except Throttled as throttled:
-                tally.throttled += 1
+                tally.count(throttled=1)
                 pause, trouble = throttled.seconds, "Klaviyo's rate limit (429)"
                 self.limiter.pause(endpoint, pause)
                 rest = 0.0  # the limiter holds this request back with all others
@@ -110,7 +109,7 @@ class Client:
                 raise Unreachable(
                     f"{self.base_url}{endpoint.path}: no usable answer after {failures + 1} tries: {trouble}"
                 )
-            tally.retries += 1
+            tally.count(retries=1)
             log.info("%s: %s, again in %.1f s", endpoint.path, trouble, pause)
             self.sleep(rest)
 
@@ -123,7 +122,7 @@ class Client:
         with self.session.get(url, stream=True, timeout=TIMEOUT, allow_redirects=False) as response:
             # Reading the raw stream costs half the CPU of `.content`, and notices a body cut short.
             body: bytes = response.raw.read(decode_content=True)
-        tally.bytes += len(body)
+        tally.count(bytes=len(body))
         if response.status_code == requests.codes.ok:
             self.contacted = True
             return body

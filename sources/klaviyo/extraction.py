@@ -1,4 +1,4 @@
-"""One reading of an account: which walks, which windows, and what dlt is told about their rows."""
+"""One reading of an account: its walks as dlt resources, and what each of them has to read."""
 
 from __future__ import annotations
 
@@ -10,19 +10,21 @@ from typing import Any, Final
 
 import dlt
 import pendulum
-import pyarrow as pa
 from dlt.extract import DltResource
 from pendulum import DateTime
 
 from sources.klaviyo import contract
 from sources.klaviyo.client import Client
 from sources.klaviyo.errors import KlaviyoError, NotPermitted, RevisionRetired, Unauthorized, Unreachable
+from sources.klaviyo.handing import empty
+from sources.klaviyo.ledger import Ledger
+from sources.klaviyo.package import Package
+from sources.klaviyo.reading import Plan, Reading
 from sources.klaviyo.resources import NAMES, RESOURCES
-from sources.klaviyo.rows import Page
 from sources.klaviyo.spec import Resource
-from sources.klaviyo.tables import Column, Table, column_hints, table
+from sources.klaviyo.tables import Table, table
 from sources.klaviyo.walk import Walk
-from sources.klaviyo.windows import BEGINNING, Window, due, moment, stamp, union
+from sources.klaviyo.windows import BEGINNING, Window, due, union
 
 log = logging.getLogger(__name__)
 
@@ -50,11 +52,14 @@ class Extraction:
     """Resources to read from the beginning, whatever has been read."""
     known: Known = nothing_known
     now: DateTime = field(default_factory=lambda: pendulum.now("UTC"))
-
+    max_lanes: int = 32
+    """The most requests in flight for one collection; as many are used as its rate limit needs."""
+    package: Package = field(default_factory=Package)
     tables_there: frozenset[str] = frozenset(NAMES)
     """Tables that the warehouse has; any other is made, so that models on top find every table whatever was selected."""
 
     def __post_init__(self) -> None:
+        self.readings: dict[Walk, Reading] = {}
         facts = contract.load(self.client.revision)
         self.missing = [
             table(resource, facts)
@@ -77,21 +82,32 @@ class Extraction:
 
         return dlt.resource(rows, name=walk.host.name, parallelized=True)
 
+    @property
+    def finished(self) -> bool:
+        """Whether no walk has more to read: until then, each further package goes on where the last one ended."""
+        return all(walk.tally.ended for walk in self.walks)
+
     def read(self, walk: Walk) -> Iterator[Any]:
-        """Yield a walk's rows. A refusal or an outage ends the walk, not the run; its windows then stay unread."""
-        walk.tally.status = "reading"
-        handing = Handing(walk)
-        yield from handing.empty_tables()
+        """Yield a walk's rows until the package is full or the walk is over, and note what has then been read.
+
+        A refusal or an outage ends the walk, not the run; what it has not read stays unread.
+        """
+        if walk.tally.ended:
+            return
+        if walk not in self.readings:
+            yield from map(empty, walk.tables)
+            self.readings[walk] = Reading(walk, self.plan(walk), self.client, self.max_lanes)
+        reading = self.readings[walk]
         try:
-            for window in self.windows(walk):
-                for page in walk.pages(self.client, window, self.known_rows(walk, window)):
-                    yield from handing.rows(page)
-                if window:
-                    remember(walk, window)
+            for delivery in reading.deliveries:
+                yield from reading.take(delivery)
+                if self.package.filled_by(delivery.rows):
+                    break
+            else:
+                walk.tally.status = "complete"
         except KlaviyoError as error:
             self.give_up(walk, error)
-        else:
-            walk.tally.status = "complete"
+        reading.note()
 
     def give_up(self, walk: Walk, error: KlaviyoError) -> None:
         walk.tally.status = "not_permitted" if isinstance(error, NotPermitted) else "failed"
@@ -101,95 +117,44 @@ class Extraction:
             raise error
         log.warning("%s: %s", walk.host.name, error)
 
-    def windows(self, walk: Walk) -> list[Window | None]:
-        """The windows to read, in order of time; None for a collection that is read whole."""
+    def close(self) -> None:
+        """Let go of walks that were cut short."""
+        for reading in self.readings.values():
+            reading.lanes.stop()
+
+    def plan(self, walk: Walk) -> Plan:
+        """What the walk is to read. Called where dlt's state of its resource is at hand."""
         cursor = walk.host.cursor
         if cursor is None:
-            return [None]
+            return Plan()
+        ledger = Ledger(dlt.current.resource_state(), walk.resources)
         horizon = self.now.replace(microsecond=0) - SETTLING
+        # What happened is bounded by the start date; what things are is not: events refer to things of any age.
+        within = Window(BEGINNING if cursor.marks_change else self.start_date or BEGINNING, horizon)
         if self.start or self.end:
             asked = Window(self.start or BEGINNING, min(self.end or horizon, horizon))
-            walk.tally.windows = [] if asked.empty else [asked]
-        else:
-            # What happened is bounded by the start date; what things are is not: events refer to things of any age.
-            beginning = BEGINNING if cursor.marks_change else self.start_date or BEGINNING
-            within = Window(beginning, horizon)
-            walk.tally.windows = union(
-                window
-                for resource in walk.resources
-                for window in due(within, [] if self.forgets(walk) else windows_read(resource), cursor.lookback)
-            )
-        return [*walk.tally.windows]
+            return Plan(cursor.field, union([asked]), ledger.add, self.known_rows(walk, [asked], ledger))
+        if not self.full_refresh.isdisjoint(resource.name for resource in walk.resources):
+            return Plan(cursor.field, union([within]), ledger.add)
+        if cursor.first_load and ledger.untouched:
+            return Plan(cursor.first_load, ledger.first_load(within), ledger.add_first_load)
+        windows = union(
+            window for resource in walk.resources for window in due(within, ledger.read(resource), cursor.lookback)
+        )
+        return Plan(cursor.field, windows, ledger.add, self.known_rows(walk, windows, ledger))
 
-    def forgets(self, walk: Walk) -> bool:
-        return not self.full_refresh.isdisjoint(resource.name for resource in walk.resources)
-
-    def known_rows(self, walk: Walk, window: Window | None) -> Container[int]:
+    def known_rows(self, walk: Walk, windows: Sequence[Window], ledger: Ledger) -> Container[int]:
         """Hashes that need no loading: none where a table of the walk may lack rows that its host has."""
-        if window is None or walk.host not in walk.resources or self.forgets(walk):
+        if walk.host not in walk.resources or not ledger.alike:
             return frozenset()
-        if any(windows_read(resource) != windows_read(walk.host) for resource in walk.resources):
-            return frozenset()
-        return self.known(walk.tables[0], window)
+        return AnyOf([self.known(walk.tables[0], window) for window in windows])
 
 
-def windows_read(resource: Resource) -> list[Window]:
-    """What the destination says has been read of a resource in the walk that runs now."""
-    read = dlt.current.resource_state().get("windows_read", {}).get(resource.name, [])
-    return [Window(moment(start), moment(end)) for start, end in read]
+class AnyOf:
+    """What is in one of several containers."""
 
+    def __init__(self, containers: Sequence[Container[int]]) -> None:
+        self.containers = containers
 
-def remember(walk: Walk, window: Window) -> None:
-    """Add a window to what has been read of each resource; dlt commits this with the window's rows."""
-    state = dlt.current.resource_state().setdefault("windows_read", {})
-    for resource in walk.resources:
-        read = union([*windows_read(resource), window])
-        state[resource.name] = [[stamp(start), stamp(end)] for start, end in read]
-
-
-class Handing:
-    """Hands a walk's rows to dlt with the hints of their tables, given once and again when columns are added."""
-
-    def __init__(self, walk: Walk) -> None:
-        self.walk = walk
-        self.declared: dict[str, tuple[Column, ...]] = {table.name: table.columns for table in walk.tables}
-
-    def empty_tables(self) -> Iterator[object]:
-        """So that every table exists with its columns even when the account has no such rows."""
-        return map(empty, self.walk.tables)
-
-    def rows(self, page: Page) -> Iterator[object]:
-        for filled in self.walk.tables:
-            name, rows, columns = filled.name, page.rows[filled.name], page.columns[filled.name]
-            if not rows.num_rows:
-                continue
-            self.walk.tally.rows[name] += rows.num_rows
-            if set(columns) <= set(self.declared[name]):
-                yield dlt.mark.with_table_name(rows, name)
-            else:
-                self.walk.tally.new_columns |= {f"{name}.{column.name}" for column in {*columns} - {*filled.columns}}
-                self.declared[name] = tuple(dict.fromkeys((*self.declared[name], *columns)))
-                yield declared(filled, rows, self.declared[name])
-
-
-def empty(of: Table) -> object:
-    """A table without rows, declared to dlt."""
-    return declared(of, of.schema.empty_table(), of.columns)
-
-
-def declared(of: Table, rows: pa.Table, columns: tuple[Column, ...]) -> object:
-    """Rows with what dlt needs to know of their table."""
-    hints = column_hints(columns, of.key)
-    if of.resource.cursor and of.resource.cursor.marks_change:
-        # Of two states of a row in one load, the later one stays.
-        hints[of.resource.cursor.field]["dedup_sort"] = "desc"
-    return dlt.mark.with_hints(
-        rows,
-        dlt.mark.make_hints(
-            table_name=of.name,
-            columns=hints,  # type: ignore[arg-type]  # plain dicts of the same shape
-            primary_key=of.key,
-            write_disposition={"disposition": "merge", "strategy": "delete-insert"},
-        ),
-        create_table_variant=True,
-    )
+    def __contains__(self, value: object) -> bool:
+        return any(value in container for container in self.containers)

@@ -77,6 +77,12 @@ class Limiter:
                     window.sent.append(now)
             return max(wait, 0.0)
 
+    def has_room(self, endpoint: Endpoint) -> bool:
+        """Whether another request could be sent at once: then one more lane would not merely wait."""
+        with self.lock:
+            now = self.clock()
+            return self.bucket(endpoint).free_at(now) <= now
+
     def pause(self, endpoint: Endpoint, seconds: float) -> None:
         """Hold all requests to the endpoint back: Klaviyo has said when it will answer again."""
         with self.lock:

@@ -53,7 +53,7 @@ RESOURCES: Final = (
     Resource(
         name="profiles",
         grain="one row per profile (person)",
-        cursor=Cursor(field="updated"),
+        cursor=Cursor(field="updated", first_load="created"),
         additional_fields=("subscriptions",),
     ),
     LISTS,

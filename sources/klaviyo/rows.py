@@ -22,6 +22,7 @@ from msgspec import Raw
 from sources.klaviyo.contract import ColumnType, Tree
 from sources.klaviyo.errors import MalformedPage
 from sources.klaviyo.tables import ARROW, DELETED_AT, ROW_HASH, Column, Table, id_column
+from sources.klaviyo.windows import Window
 
 Attributes = dict[str, Raw]
 Values = Sequence[Raw | None]
@@ -70,66 +71,91 @@ OBJECT: Final = msgspec.json.Decoder(Attributes | None)
 
 @dataclass(frozen=True)
 class Page:
-    """One response as rows: a table per resource read in this walk, and where to go on."""
+    """One response, parsed as far as walking needs: where its rows lie in time, and where to go on."""
 
-    rows: dict[str, pa.Table]
-    columns: dict[str, tuple[Column, ...]]
+    items: list[Item]
+    included: dict[str, Item]
     next: str | None
-    received: int
-    """Objects in `data`, loaded or not."""
-    unchanged: int = 0
-    """Objects left out because the warehouse has them just so."""
-    last: datetime | None = None
-    """The highest cursor value on the page."""
+    times: pa.Array | None
+    """The cursor's value of each item, null where there is none; no array where nothing orders the collection."""
+    first: datetime | None
+    last: datetime | None
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A page's rows: a table per resource of the walk, with its columns, and how many objects were left out."""
+
+    tables: dict[str, pa.Table]
+    columns: dict[str, tuple[Column, ...]]
+    unchanged: int
+    """Objects that the warehouse has just so."""
 
 
 @dataclass(frozen=True)
 class PageReader:
-    """Turns pages of one walk into rows for its tables."""
+    """Turns the pages of one walk into rows of its tables."""
 
     tables: Sequence[Table]
     cursor: str | None = None
+    """The attribute that orders this walk."""
     known: Container[int] = field(default_factory=frozenset)
     """Hashes of rows that need no loading."""
 
-    def read(self, body: bytes) -> Page:
-        """Raises MalformedPage when the body is not the document it should be."""
+    def page(self, body: bytes) -> Page:
+        """Raises MalformedPage when the body is not the whole document that it should be."""
         try:
-            return self.page(DOCUMENT.decode(body))
-        except (msgspec.MsgspecError, pa.ArrowInvalid, UnicodeDecodeError) as error:
+            body.decode()  # free-form JSON is passed on unread: only here would broken bytes be noticed
+            document = DOCUMENT.decode(body)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise MalformedPage(f"not a JSON:API collection: {type(error).__name__}") from None
+        times = self.times(document.data)
+        bounds: dict[str, datetime | None] = pc.min_max(times).as_py() if times is not None else {}
+        return Page(
+            items=document.data,
+            included={item.id: item for item in document.included or ()},
+            next=document.links.next if document.links else None,
+            times=times,
+            first=bounds.get("min"),
+            last=bounds.get("max"),
+        )
 
-    def page(self, document: Document) -> Page:
-        included = {item.id: item for item in document.included or ()}
-        hashes = [row_hash(item, included) for item in document.data] if self.hashes_rows else []
-        items = document.data
+    def times(self, items: list[Item]) -> pa.Array | None:
+        if self.cursor is None:
+            return None
+        return column([(item.attributes or {}).get(self.cursor) for item in items], "timestamp")[0]
+
+    def rows(self, page: Page, within: Window | None = None) -> Rows:
+        """The rows of the objects that lie in the window and are not known; all of them where there is no window."""
+        items = inside(page, within)
+        received = len(items)
+        hashes = [row_hash(item, page.included) for item in items] if self.hashes_rows else []
         if hashes and self.known:
             fresh = [(item, digest) for item, digest in zip(items, hashes, strict=True) if digest not in self.known]
             items, hashes = [item for item, _ in fresh], [digest for _, digest in fresh]
-        rows, columns = {}, {}
+        tables, columns = {}, {}
         for table in self.tables:
             builder = Builder(table)
-            rows[table.name] = builder.build(items, included, hashes)
+            tables[table.name] = builder.build(items, page.included, hashes)
             columns[table.name] = builder.columns
-        return Page(
-            rows=rows,
-            columns=columns,
-            next=document.links.next if document.links else None,
-            received=len(document.data),
-            unchanged=len(document.data) - len(items),
-            last=self.highest(document.data),
-        )
+        return Rows(tables, columns, unchanged=received - len(items))
 
     @property
     def hashes_rows(self) -> bool:
         return any(table.marks_unchanged for table in self.tables)
 
-    def highest(self, items: list[Item]) -> datetime | None:
-        if self.cursor is None:
-            return None
-        fit, _ = column([(item.attributes or {}).get(self.cursor) for item in items], "timestamp")
-        highest: datetime | None = pc.max(fit).as_py()
-        return highest
+
+def inside(page: Page, within: Window | None) -> list[Item]:
+    """The items whose time lies in the window; one without a time belongs wherever it is met."""
+    if within is None or page.first is None or page.last is None:
+        return page.items
+    if page.first >= within.start and page.last < within.end:
+        return page.items
+    assert page.times is not None
+    times = page.times.to_pylist()
+    return [
+        item for item, time in zip(page.items, times, strict=True) if time is None or within.start <= time < within.end
+    ]
 
 
 class Builder:

@@ -16,6 +16,8 @@ class Cursor:
     field: str
     lookback: timedelta = timedelta(minutes=10)
     """By default what a change may need to become visible."""
+    first_load: str = ""
+    """Another field by which everything is listed the first time: one that does not move while it is read."""
     marks_change: bool = True
     """False where the attribute says when something happened rather than when the row last changed."""
 

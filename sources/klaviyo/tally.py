@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
@@ -35,5 +36,19 @@ class Tally:
     """Objects that the warehouse already had just so, and that were not loaded again."""
     rows: Counter[str] = field(default_factory=Counter)
     """Rows handed to each table."""
+    lanes: int = 0
+    """The most lanes at once."""
     new_columns: set[str] = field(default_factory=set)
     """`table.column` that the contract does not know, or that did not fit their type."""
+
+    @property
+    def ended(self) -> bool:
+        return self.status in ("complete", "not_permitted", "failed")
+
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+
+    def count(self, **amounts: float) -> None:
+        """Add to the named figures; lanes count at the same time."""
+        with self.lock:
+            for name, amount in amounts.items():
+                setattr(self, name, getattr(self, name) + amount)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 import pendulum
@@ -28,6 +28,11 @@ class Window(NamedTuple):
 def stamp(instant: DateTime) -> str:
     """The spelling that Klaviyo's filters take, e.g. `2026-01-31T00:00:00Z`."""
     return instant.in_timezone("UTC").strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def whole_second(instant: datetime) -> DateTime:
+    """The second that the instant lies in."""
+    return pendulum.instance(instant).in_timezone("UTC").replace(microsecond=0)
 
 
 def moment(text: str) -> DateTime:
@@ -57,6 +62,11 @@ def gaps(within: Window, read: Iterable[Window]) -> list[Window]:
         start = max(start, window.end)
     missing.append(Window(start, within.end))
     return [window for window in missing if not window.empty]
+
+
+def intersection(one: Iterable[Window], other: Iterable[Window]) -> list[Window]:
+    """The time that is in both."""
+    return union(Window(max(left.start, right.start), min(left.end, right.end)) for left in one for right in [*other])
 
 
 def due(within: Window, read: Iterable[Window], lookback: timedelta) -> list[Window]:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sandbox.account import Account, Events
+from sandbox.account import Account, Attribution, Events
 from sandbox.faults import Fault
 from sandbox.server import Sandbox
 from sources.klaviyo.resources import NAMES
@@ -84,17 +84,16 @@ def test_rows_that_vanish_are_marked_and_neither_kept_as_live_nor_dropped(job: J
 def test_an_attribution_that_moves_is_replaced_and_the_old_one_marked(job: Job, sandbox: Sandbox) -> None:
     at = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
     order = change(sandbox, "add_events", metric="Placed Order", at=at)["events"][0]
-    change(sandbox, "attach_attribution", events=[order])
-    job.load()
-    [before] = [row for row in rows(job, "event_attributions") if row["event_id"] == order]
     event = sandbox.account.events.get(order)
     assert event is not None
-    event.attributions = tuple(type(a)(f"{a.id}x", a.relationships) for a in event.attributions)
-    sandbox.changed()
-    job.load()
-    after = {row["id"]: row["_deleted_at"] for row in rows(job, "event_attributions") if row["event_id"] == order}
-    assert after[f"{before['id']}x"] is None
-    assert after[before["id"]] is not None
+    for name in ("before", "after"):
+        event.attributions = (Attribution(name, {"event": order, "campaign": f"the campaign {name}"}),)
+        sandbox.changed()
+        job.load()
+    found = {row["id"]: row["_deleted_at"] for row in rows(job, "event_attributions") if row["event_id"] == order}
+    assert found.keys() == {"before", "after"}
+    assert found["after"] is None
+    assert found["before"] is not None
 
 
 def test_an_empty_account_has_every_table_with_its_columns(job: Job, sandbox: Sandbox) -> None:

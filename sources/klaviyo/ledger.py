@@ -1,0 +1,62 @@
+"""What has been read, kept in dlt's state of a resource: dlt commits it together with the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sources.klaviyo.spec import Resource
+from sources.klaviyo.windows import BEGINNING, Window, gaps, moment, stamp, union
+
+State = dict[str, Any]
+
+
+class Ledger:
+    """The windows read of the resources of one walk, by its cursor; and those of its first load, by another field."""
+
+    def __init__(self, state: State, resources: Sequence[Resource]) -> None:
+        self.state = state
+        self.resources = resources
+
+    def read(self, resource: Resource) -> list[Window]:
+        return windows(self.state.get("windows_read", {}).get(resource.name, ()))
+
+    def add(self, read: Iterable[Window]) -> None:
+        read = [*read]
+        noted = self.state.setdefault("windows_read", {})
+        for resource in self.resources:
+            noted[resource.name] = spelled(union([*self.read(resource), *read]))
+
+    @property
+    def alike(self) -> bool:
+        """Whether the same has been read of all: only then are rows of one not missing beside known rows of another."""
+        return all(self.read(resource) == self.read(self.resources[0]) for resource in self.resources)
+
+    @property
+    def untouched(self) -> bool:
+        """Whether nothing has been read yet by the cursor."""
+        return not any(map(self.read, self.resources))
+
+    # --- the first load, by a field that does not move -------------------------------------------------------------
+
+    def first_load(self, within: Window) -> list[Window]:
+        """What is still to be read of the first load, which covers what its first run found."""
+        noted = self.state.setdefault("first_load", {"until": stamp(within.end), "windows_read": []})
+        return gaps(Window(BEGINNING, moment(noted["until"])), windows(noted["windows_read"]))
+
+    def add_first_load(self, read: Iterable[Window]) -> None:
+        """Note a part of the first load. With its last part, all changes before its first run have been read."""
+        noted = self.state["first_load"]
+        noted["windows_read"] = spelled(union([*windows(noted["windows_read"]), *read]))
+        whole = Window(BEGINNING, moment(noted["until"]))
+        if not gaps(whole, windows(noted["windows_read"])):
+            del self.state["first_load"]
+            self.add([whole])
+
+
+def windows(spelling: Iterable[Sequence[str]]) -> list[Window]:
+    return [Window(moment(start), moment(end)) for start, end in spelling]
+
+
+def spelled(read: Iterable[Window]) -> list[list[str]]:
+    return [[stamp(window.start), stamp(window.end)] for window in read]

@@ -1,0 +1,66 @@
+"""A walk under way: what it is to read, by which field, and what it has read so far."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial, reduce
+
+from sources.klaviyo.client import Client
+from sources.klaviyo.handing import Handing
+from sources.klaviyo.lanes import Delivery, Lanes
+from sources.klaviyo.rows import Page, PageReader, Rows
+from sources.klaviyo.walk import Walk
+from sources.klaviyo.windows import Window, intersection, union
+
+
+def note_nothing(_read: Iterable[Window]) -> None:
+    """A collection that is read whole has no windows to note."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The windows to read, in the order of a field; none of both for a collection that is read whole."""
+
+    by: str | None = None
+    windows: Sequence[Window | None] = (None,)
+    note: Callable[[Iterable[Window]], None] = note_nothing
+    """Keeps what has been read, for runs to come."""
+    known: Container[int] = field(default_factory=frozenset)
+    """Hashes of rows that the warehouse has."""
+
+
+class Reading:
+    """Delivers the rows of a walk, over as many load packages as it takes."""
+
+    def __init__(self, walk: Walk, plan: Plan, client: Client, most_lanes: int) -> None:
+        reader = PageReader(walk.tables, plan.by, plan.known)
+        self.walk = walk
+        self.plan = plan
+        self.handing = Handing(walk)
+        self.lanes: Lanes[Page, Rows] = Lanes(
+            walk.ranges(plan.windows),
+            partial(walk.follow, client, reader),
+            reader.rows,
+            most_lanes,
+            partial(client.limiter.has_room, walk.endpoint),
+        )
+        self.deliveries: Iterator[Delivery[Rows]] = iter(self.lanes)
+        self.read: dict[str, list[Window]] = defaultdict(list)
+        walk.tally.status = "reading"
+        walk.tally.windows = [window for window in plan.windows if window]
+
+    def take(self, delivery: Delivery[Rows]) -> Iterator[object]:
+        """Yield a page's rows as dlt wants them; once they are taken, what has been read with them counts."""
+        yield from self.handing.rows(delivery.rows)
+        self.walk.tally.count(unchanged=delivery.rows.unchanged)
+        self.walk.tally.lanes = self.lanes.most_at_once
+        if delivery.read:
+            self.read[delivery.query] = union([*self.read[delivery.query], delivery.read])
+
+    def note(self) -> None:
+        """Keep what all queries of the collection have read."""
+        read = [self.read[query] for query in self.walk.host.partitions.values()]
+        if self.walk.host.cursor and (both := reduce(intersection, read)):
+            self.plan.note(both)
