@@ -23,6 +23,7 @@ from sources.klaviyo.client import Client
 from sources.klaviyo.errors import KlaviyoError, RevisionRetired, Unauthorized, UnknownResource
 from sources.klaviyo.extraction import Extraction, Known
 from sources.klaviyo.limits import Limiter
+from sources.klaviyo.package import Package
 from sources.klaviyo.resources import select
 from sources.klaviyo.spec import Resource
 from sources.klaviyo.tally import Tally
@@ -97,6 +98,8 @@ def extract(settings: Settings, request: Request, known: Known, tables: frozense
         full_refresh=request.full_refresh,
         known=known,
         tables_there=tables,
+        max_lanes=settings.max_lanes,
+        package=Package(settings.package_rows, settings.package_megabytes, settings.package_minutes),
     )
 
 

@@ -23,6 +23,10 @@ class Settings:
     revision: str = REVISION
     start_date: DateTime | None = None
     rate_limit_share: float = 0.9
+    max_lanes: int = 32
+    package_rows: int = 200_000
+    package_megabytes: int = 256
+    package_minutes: float = 10
 
 
 def read_settings() -> Settings:
@@ -46,7 +50,11 @@ def read_settings() -> Settings:
         base_url=base_url,
         revision=revision,
         start_date=instant(str(start_date), "sources.klaviyo.start_date") if start_date else None,
-        rate_limit_share=share(setting("rate_limit_share", 0.9)),
+        rate_limit_share=share(setting("rate_limit_share", Settings.rate_limit_share)),
+        max_lanes=int(positive("max_lanes", Settings.max_lanes)),
+        package_rows=int(positive("package_rows", Settings.package_rows)),
+        package_megabytes=int(positive("package_megabytes", Settings.package_megabytes)),
+        package_minutes=positive("package_minutes", Settings.package_minutes),
     )
 
 
@@ -61,6 +69,18 @@ def instant(text: str, name: str) -> DateTime:
         return moment(text)
     except ValueError:
         raise ConfigurationError(f"{name}: {text!r} is not an ISO date such as 2026-01-31") from None
+
+
+def positive(name: str, default: float) -> float:
+    """A number of at least one. Raises ConfigurationError naming the setting."""
+    value = setting(name, default)
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = 0.0
+    if number < 1:
+        raise ConfigurationError(f"sources.klaviyo.{name}: {value!r} must be a number of at least 1")
+    return number
 
 
 def share(value: Any) -> float:  # noqa: ANN401 - as above
