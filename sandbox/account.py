@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -63,6 +64,9 @@ class Events:
 
     def at(self, index: int) -> Event:
         return self._by_id[self._keys[index][1]]
+
+    def some(self, indexes: range) -> Sequence[Event]:
+        return [self.at(index) for index in indexes]
 
     def index(self, second: int, event_id: str = "") -> int:
         """The place of the first event at or after this key."""

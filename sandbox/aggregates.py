@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from math import ceil
@@ -18,7 +18,7 @@ from sandbox.errors import ApiError, invalid, invalid_cursor, not_found
 from sandbox.filters import Condition, holds, refuse_unparsable
 from sandbox.jsonapi import Json, pick
 from sandbox.query import Query
-from sandbox.timelines import Timeline, Timelines
+from sandbox.timelines import Ordered, Timelines
 
 LONGEST: Final = timedelta(days=366)
 
@@ -195,8 +195,8 @@ def _next(local: datetime, interval: str) -> datetime:
     return local + timedelta(days=7 if interval == "week" else 1)
 
 
-def _between(timeline: Timeline, start: datetime, end: datetime) -> list[Event]:
-    return timeline.events[timeline.index(ceil(start.timestamp())) : timeline.index(ceil(end.timestamp()))]
+def _between(timeline: Ordered, start: datetime, end: datetime) -> Sequence[Event]:
+    return timeline.some(range(timeline.index(ceil(start.timestamp())), timeline.index(ceil(end.timestamp()))))
 
 
 def _rows(

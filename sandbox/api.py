@@ -108,9 +108,10 @@ class Api:
             document = self._document(request, headers)
         except ApiError as error:
             return self._packed(request, Answer(error.status, encode(error.body), headers | error.headers))
-        return self._packed(request, Answer(200, encode(document), headers))
+        body = document if isinstance(document, bytes) else encode(document)
+        return self._packed(request, Answer(200, body, headers))
 
-    def _document(self, request: Request, headers: dict[str, str]) -> dict[str, Any]:
+    def _document(self, request: Request, headers: dict[str, str]) -> dict[str, Any] | bytes:
         request.key, scopes = authenticate(request.headers, self.settings)
         check_revision(request.headers, self.settings)
         match = self._match(request)

@@ -6,9 +6,9 @@ holds the two spellings against each other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Protocol, runtime_checkable
 
 import msgspec
 
@@ -22,11 +22,17 @@ from sandbox.timelines import Ordered, Timelines
 NARROWEST: Final = timedelta(seconds=1)
 TIMES: Final = ("datetime", "timestamp")
 
-FIRST_ID: Final = ""
-"""Sorts before every id."""
+
+@runtime_checkable
+class Spells(Protocol):
+    """A page that knows a quicker way to JSON than event by event."""
+
+    def attributed(self) -> list[Event]: ...
+
+    def spelled(self, addresses: bytes, *, linked: bool) -> list[bytes]: ...
 
 
-def page(store: Events, timelines: Timelines, query: Query, now: datetime) -> tuple[list[Event], str | None]:
+def page(store: Events, timelines: Timelines, query: Query, now: datetime) -> tuple[Sequence[Event], str | None]:
     """The events asked for and the page cursor of the next ones."""
     _refuse_odd_ranges(query, now)
     metrics = [one.value for one in query.on("metric_id") if isinstance(one.value, str)]
@@ -38,10 +44,7 @@ def page(store: Events, timelines: Timelines, query: Query, now: datetime) -> tu
     indexes = range(stop - 1, start - 1, -1) if descending else range(start, stop)
     size = query.size or 0
     rest = [condition for condition in query.conditions if condition.field not in TIMES]
-    if not rest:
-        found = [events.at(index) for index in indexes[: size + 1]]
-    else:
-        found = list(_matching(events, indexes, rest, size + 1))
+    found = list(_matching(events, indexes, rest, size + 1)) if rest else events.some(indexes[: size + 1])
     if len(found) <= size:
         return found, None
     return found[:size], encode_event(found[size - 1].second, found[size - 1].id)
@@ -117,14 +120,27 @@ ATTRIBUTES: Final[dict[str, Callable[[Event], object]]] = {
 RELATION: Final = b'"%b":{"data":%b,"links":{"self":"%b/relationships/%b/","related":"%b/%b/"}}'
 
 
-def spell(found: Iterable[Event], base: str, query: Query) -> msgspec.Raw:
-    """The events as a JSON list of JSON:API objects."""
+def attributed(found: Iterable[Event]) -> list[Event]:
+    return found.attributed() if isinstance(found, Spells) else [event for event in found if event.attributions]
+
+
+def spell(found: Iterable[Event], base: str, query: Query, rest: dict[str, object]) -> bytes:
+    """The document of these events, and of the rest of its members."""
     address = f"{base}/api/events/".encode()
-    fields = query.fields.get("event", ATTRIBUTES.keys())
-    attributes = {name: read for name, read in ATTRIBUTES.items() if name in fields}
     linked = "attributions" in query.include
-    rows = [_spell_one(event, address, attributes, linked=linked) for event in found]
-    return msgspec.Raw(b"[%b]" % b",".join(rows))
+    if isinstance(found, Spells) and "event" not in query.fields:
+        rows = found.spelled(address, linked=linked)
+    else:
+        fields = query.fields.get("event", ATTRIBUTES.keys())
+        attributes = {name: read for name, read in ATTRIBUTES.items() if name in fields}
+        rows = [_spell_one(event, address, attributes, linked=linked) for event in found]
+    begin, end = b'{"data":[', b"]," + encode(rest)[1:]
+    if not rows:
+        return begin + end
+    # Joined at once: a page is megabytes, and each copy of it costs as much as spelling a quarter of it.
+    rows[0] = begin + rows[0]
+    rows[-1] += end
+    return b",".join(rows)
 
 
 def _spell_one(

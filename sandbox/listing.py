@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
 
 from sandbox.account import Object
 from sandbox.contract import Endpoint
@@ -22,11 +22,19 @@ BELOW: Final = {"less-than", "less-or-equal", "equals"}
 ABOVE: Final = {"greater-than", "greater-or-equal", "equals"}
 
 
+@runtime_checkable
+class Ordered(Protocol):
+    """Objects that know their orders by some fields."""
+
+    def order(self, field: str) -> Order | None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Rows:
     name: tuple[str, ...]
     ids: Collection[str]
     get: Callable[[str], Object | None]
+    ordered: Ordered | None = None
 
 
 class Page(NamedTuple):
@@ -44,6 +52,8 @@ class Orders:
         self._kept.clear()
 
     def order(self, rows: Rows, field: str, make: Callable[[], Order]) -> Order:
+        if rows.ordered is not None and (order := rows.ordered.order(field)) is not None:
+            return order
         if len(rows.ids) <= ALWAYS_ORDERED_ANEW:
             return make()
         key = (rows.name, field)

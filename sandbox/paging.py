@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import chain
 from typing import Any, NamedTuple
@@ -25,7 +25,7 @@ class Place(NamedTuple):
 class Order(NamedTuple):
     """Rows by (key, id), and after them, whatever the direction, the rows whose key is null."""
 
-    keyed: list[Place]
+    keyed: Sequence[Place]
     nulls: list[str]
 
     @classmethod

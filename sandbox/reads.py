@@ -11,7 +11,7 @@ from sandbox.account import Account, Object
 from sandbox.contract import Contract, Endpoint, Match
 from sandbox.errors import not_found
 from sandbox.jsonapi import Json, Renderer, identifier
-from sandbox.listing import Listing, Orders, Page, Rows
+from sandbox.listing import Listing, Ordered, Orders, Page, Rows
 from sandbox.query import Query, read
 from sandbox.relations import Relations, event_linkage
 from sandbox.timelines import Timelines
@@ -30,7 +30,8 @@ class Reader:
     orders: Orders
     timelines: Timelines
 
-    def document(self, match: Match, base: str, address: str, query: str, now: datetime) -> Json:
+    def document(self, match: Match, base: str, address: str, query: str, now: datetime) -> Json | bytes:
+        """The document, or its JSON where that is made directly."""
         asked = read(query, match.endpoint)
         renderer = Renderer(base, match.endpoint, asked, Relations(self.account, self.contract))
         return Read(self, match.endpoint, match.id, address, asked, renderer).document(now)
@@ -49,7 +50,7 @@ class Read:
     def relations(self) -> Relations:
         return self.renderer.relations
 
-    def document(self, now: datetime) -> Json:
+    def document(self, now: datetime) -> Json | bytes:
         match self.endpoint.kind:
             case "collection" if self.endpoint.type == "event":
                 return self._events(now)
@@ -74,7 +75,9 @@ class Read:
 
     def _all(self) -> Rows:
         objects = self.reader.account.objects.get(self.endpoint.type, {})
-        return Rows((self.endpoint.type,), objects.keys(), objects.get)
+        return Rows(
+            (self.endpoint.type,), objects.keys(), objects.get, objects if isinstance(objects, Ordered) else None
+        )
 
     def _related(self) -> Json:
         holder = self._holder(self.reader.contract.types[self.endpoint.segments[0]])
@@ -131,11 +134,10 @@ class Read:
             links["prev"] = None
         return links
 
-    def _events(self, now: datetime) -> Json:
+    def _events(self, now: datetime) -> bytes:
         found, next_ = events.page(self.reader.account.events, self.reader.timelines, self.query, now)
-        document: Json = {"data": events.spell(found, self.renderer.base, self.query)}
+        rest: Json = {}
         if self.query.include:
-            document["included"] = self.renderer.included(
-                [event_linkage(event) for event in found if event.attributions or self.query.include != ATTRIBUTIONS]
-            )
-        return document | {"links": self._links(Page([], next_))}
+            bringing = events.attributed(found) if self.query.include == ATTRIBUTIONS else found
+            rest["included"] = self.renderer.included([event_linkage(event) for event in bringing])
+        return events.spell(found, self.renderer.base, self.query, rest | {"links": self._links(Page([], next_))})

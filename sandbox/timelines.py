@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from sandbox.account import Account, Event
 from sandbox.listing import ALWAYS_ORDERED_ANEW
@@ -18,7 +19,16 @@ class Ordered(Protocol):
 
     def at(self, index: int) -> Event: ...
 
+    def some(self, indexes: range) -> Sequence[Event]: ...
+
     def index(self, second: int, event_id: str = "") -> int: ...
+
+
+@runtime_checkable
+class KnowsMetrics(Protocol):
+    """Events that tell those of a metric apart by themselves."""
+
+    def of(self, metric_id: str) -> Ordered: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +40,9 @@ class Timeline:
 
     def at(self, index: int) -> Event:
         return self.events[index]
+
+    def some(self, indexes: range) -> Sequence[Event]:
+        return [self.events[index] for index in indexes]
 
     def index(self, second: int, event_id: str = "") -> int:
         return bisect_left(self.events, (second, event_id), key=lambda event: (event.second, event.id))
@@ -45,7 +58,9 @@ class Timelines:
     def forget(self) -> None:
         self._kept = None
 
-    def of(self, metric_id: str) -> Timeline:
+    def of(self, metric_id: str) -> Ordered:
+        if isinstance(self.account.events, KnowsMetrics):
+            return self.account.events.of(metric_id)
         if self._kept is None or len(self.account.events) <= ALWAYS_ORDERED_ANEW:
             self._kept = self._sorted()
         return self._kept.get(metric_id, Timeline([]))

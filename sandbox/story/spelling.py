@@ -17,7 +17,7 @@ DAY = 86_400
 HOUR = 3_600
 MINUTE = 60
 
-_GREGORIAN = 0x01B21DD213814000  # 100 ns ticks from 1582-10-15, where version 1 UUIDs begin, to 1970
+GREGORIAN = 0x01B21DD213814000  # 100 ns ticks from 1582-10-15, where version 1 UUIDs begin, to 1970
 
 
 def short_id(dice: Random) -> str:
@@ -48,7 +48,7 @@ def tag_id(dice: Random) -> str:
 def event_uuid(second: int, event_id: str) -> str:
     """A version 1 UUID: the event's time in front, and a node that is the event's own."""
     salt = crc32(event_id.encode())
-    ticks = _GREGORIAN + second * 10_000_000 + salt % 10_000_000
+    ticks = GREGORIAN + second * 10_000_000 + salt % 10_000_000
     return f"{ticks & 0xFFFFFFFF:08x}-{ticks >> 32 & 0xFFFF:04x}-1{ticks >> 48 & 0xFFF:03x}-8001-{salt * 40503:012x}"
 
 
