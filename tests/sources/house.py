@@ -76,4 +76,9 @@ def second(text: str) -> int:
 
 
 def person(id_: str = "P1", **attributes: Any) -> Object:
-    return Object("profile", id_, {"email": "anna@example.com", "updated": "2025-01-01T00:00:00+00:00", **attributes})
+    known = {
+        "email": "anna@example.com",
+        "created": "2019-01-01T00:00:00+00:00",
+        "updated": "2025-01-01T00:00:00+00:00",
+    }
+    return Object("profile", id_, {**known, **attributes})

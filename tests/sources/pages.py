@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Container, Mapping, Sequence
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import pyarrow as pa
 
 from sources.klaviyo import contract
 from sources.klaviyo.resources import select
-from sources.klaviyo.rows import Page, PageReader
-from sources.klaviyo.tables import table
+from sources.klaviyo.rows import PageReader
+from sources.klaviyo.tables import Column, table
+from sources.klaviyo.windows import Window
 
 REVISION = "2026-07-15"
 
@@ -51,8 +55,23 @@ def reader(*names: str, known: Container[int] = frozenset()) -> PageReader:
     return PageReader([table(resource, facts) for resource in resources], cursor.field if cursor else None, known)
 
 
-def page(body: bytes, *names: str, known: Container[int] = frozenset()) -> Page:
-    return reader(*names, known=known).read(body)
+class Made(NamedTuple):
+    """What a page says, and the rows that are made of it."""
+
+    rows: dict[str, pa.Table]
+    columns: dict[str, tuple[Column, ...]]
+    received: int
+    unchanged: int
+    next: str | None
+    first: datetime | None
+    last: datetime | None
+
+
+def page(body: bytes, *names: str, known: Container[int] = frozenset(), within: Window | None = None) -> Made:
+    reading = reader(*names, known=known)
+    read = reading.page(body)
+    made = reading.rows(read, within)
+    return Made(made.tables, made.columns, len(read.items), made.unchanged, read.next, read.first, read.last)
 
 
 def rows(body: bytes, name: str) -> list[Json]:

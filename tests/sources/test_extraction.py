@@ -78,10 +78,11 @@ def test_rows_requests_and_pages_are_counted(connect: Connect, sandbox: Sandbox)
 @pytest.mark.parametrize(
     ("start", "end"), [("2999-01-01", None), ("2025-02-01", "2025-01-01"), ("2999-01-01", "2999-02-01")]
 )
-def test_an_empty_window_asks_klaviyo_nothing(start: str, end: str | None, connect: Connect, sandbox: Sandbox) -> None:
+def test_an_empty_window_asks_klaviyo_nothing(start: str, end: str | None, connect: Connect, open_house: Open) -> None:
+    house = open_house(account([PlainEvent("e1", second("2025-01-01"))]))
     bounds: dict[str, Any] = {"start": pendulum.parse(start), "end": pendulum.parse(end) if end else None}
-    (tally,) = read(Extraction(connect(sandbox.url), select(["events"]), **bounds))
-    assert len(sandbox.api.requests) == 0
+    (tally,) = load(house, Extraction(connect(house.sandbox.url), select(["events"]), **bounds))
+    assert house.asked("/api/events") == []
     assert tally.status == "complete"
     assert tally.windows == []
 
@@ -108,15 +109,10 @@ def test_only_what_all_tables_of_a_walk_have_read_is_taken_for_known(open_house:
         assert table.name == "events"
         return held
 
+    past = {"start": pendulum.datetime(1970, 1, 1, 0, 0, 1), "end": pendulum.datetime(2025, 6, 1)}
+
     def run(*names: str, **settings: Any) -> Tally:
-        extraction = Extraction(
-            connect(house.sandbox.url),
-            select([*names]),
-            known=known,
-            start=pendulum.datetime(1970, 1, 1, 0, 0, 1),
-            end=pendulum.datetime(2025, 6, 1),
-            **settings,
-        )
+        extraction = Extraction(connect(house.sandbox.url), select([*names]), known=known, **(settings or past))
         (tally,) = load(house, extraction)
         held.update(digest for (digest,) in house.rows("SELECT _row_hash FROM events"))
         return tally
@@ -171,7 +167,9 @@ def test_what_would_befall_every_walk_ends_the_run(reply: Reply, error: type[Exc
         read(Extraction(connect(server.url), select(["accounts", "metrics"])))
 
 
-def test_the_rows_before_an_outage_are_kept_and_their_window_stays_due(open_house: Open, connect: Connect) -> None:
+def test_the_rows_before_an_outage_are_kept_and_what_comes_after_them_stays_due(
+    open_house: Open, connect: Connect
+) -> None:
     moments = [PlainEvent(f"e{number:04}", second("2025-01-01") + number) for number in range(1_001)]
     house = open_house(account(moments))
     house.sandbox.api.faults.ordered.append(Fault(kind="status", status=503, after=1))
@@ -183,4 +181,7 @@ def test_the_rows_before_an_outage_are_kept_and_their_window_stays_due(open_hous
     (tally,) = load(house, Extraction(connect(house.sandbox.url), select(["events"])))
     assert tally.status == "complete"
     assert house.rows("SELECT count(*), count(DISTINCT id) FROM events") == [(1_001, 1_001)]
-    assert [one.operator for one in house.asked("/api/events")[0]] == ["less-than"]
+    lower, upper = house.asked("/api/events")[0]
+    # From the latest page that arrived, less the lookback.
+    assert (lower.operator, lower.value) == ("greater-or-equal", "2024-12-25T00:00:00Z")
+    assert upper.operator == "less-than"

@@ -11,6 +11,7 @@ import pendulum
 import pytest
 
 from sources.klaviyo.contract import Contract
+from sources.klaviyo.lanes import Range
 from sources.klaviyo.resources import RESOURCES, select
 from sources.klaviyo.walk import Walk
 from sources.klaviyo.windows import BEGINNING, Window
@@ -21,11 +22,15 @@ Json = dict[str, Any]
 START, END = pendulum.datetime(2025, 1, 1), pendulum.datetime(2025, 2, 1, 12, 30, 15)
 WINDOWS = {"all of it": None, "from the beginning": Window(BEGINNING, END), "a window": Window(START, END)}
 HOSTS = dict.fromkeys(resource.host for resource in RESOURCES)
+CURSORS = [
+    (host, by) for host in HOSTS for by in ((host.cursor.field, host.cursor.first_load) if host.cursor else ("",))
+]
 ASKED = [
-    pytest.param(host.name, condition, window, id=f"{host.name}, {partition}, {name}")
-    for host in HOSTS
+    pytest.param(host.name, condition, window, by, id=f"{host.name} by {by or 'nothing'}, {partition}, {name}")
+    for host, by in CURSORS
     for partition, condition in host.partitions.items()
     for name, window in WINDOWS.items()
+    if by or not host.cursor
 ]
 
 VALUES: dict[str, Callable[[str], object]] = {
@@ -41,18 +46,22 @@ def walk(name: str, facts: Contract) -> Walk:
     return Walk(host, [resource for resource in RESOURCES if resource.host is host], facts)
 
 
-def first(name: str, facts: Contract, condition: str, window: Window | None) -> tuple[str, dict[str, str]]:
-    parts = urlsplit(walk(name, facts).first(condition, window))
+def first(
+    name: str, facts: Contract, condition: str, window: Window | None, by: str | None = None
+) -> tuple[str, dict[str, str]]:
+    walked = walk(name, facts)
+    cursor = by or (walked.host.cursor.field if walked.host.cursor else None)
+    parts = urlsplit(walked.first(Range(condition, window), cursor))
     pairs = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
     assert len(dict(pairs)) == len(pairs), "a parameter is given twice"
     return parts.path, dict(pairs)
 
 
-@pytest.mark.parametrize(("name", "condition", "window"), ASKED)
+@pytest.mark.parametrize(("name", "condition", "window", "by"), ASKED)
 def test_the_first_request_of_every_walk_is_one_that_klaviyo_declares(
-    name: str, condition: str, window: Window | None, facts: Contract, openapi: Json
+    *, name: str, condition: str, window: Window | None, by: str, facts: Contract, openapi: Json
 ) -> None:
-    path, given = first(name, facts, condition, window)
+    path, given = first(name, facts, condition, window, by)
     operation = openapi["paths"][path]["get"]
     declared = {one["name"]: one for one in operation["parameters"] if one["in"] == "query"}
     assert {one for one in declared if declared[one].get("required")} <= given.keys() <= declared.keys()
@@ -95,19 +104,23 @@ def test_profiles_are_asked_from_one_second_before_because_their_bounds_are_stri
     assert given["filter"] == "greater-than(updated,2024-12-31T23:59:59Z),less-than(updated,2025-02-01T12:30:15Z)"
 
 
+def test_the_first_load_of_profiles_is_in_the_order_of_their_creation(facts: Contract) -> None:
+    _, given = first("profiles", facts, "", Window(START, END), by="created")
+    assert given["filter"] == "greater-than(created,2024-12-31T23:59:59Z),less-than(created,2025-02-01T12:30:15Z)"
+    assert given["sort"] == "created"
+
+
 def test_a_window_from_the_beginning_has_no_lower_bound(facts: Contract) -> None:
     _, given = first("events", facts, "", Window(BEGINNING, END))
     assert given["filter"] == "less-than(datetime,2025-02-01T12:30:15Z)"
 
 
-@pytest.mark.parametrize("host", [host.name for host in HOSTS if host.cursor])
-def test_every_window_is_bounded_above_and_read_in_ascending_order(host: str, facts: Contract) -> None:
-    (resource,) = select([host])
-    assert resource.cursor
+@pytest.mark.parametrize(("host", "by"), [(host.name, by) for host, by in CURSORS if by])
+def test_every_window_is_bounded_above_and_read_in_ascending_order(host: str, by: str, facts: Contract) -> None:
     for window in (Window(BEGINNING, END), Window(START, END)):
-        _, given = first(host, facts, "", window)
-        assert conditions(given["filter"])[-1] == ("less-than", resource.cursor.field, "2025-02-01T12:30:15Z")
-        assert given["sort"] == resource.cursor.field
+        _, given = first(host, facts, "", window, by)
+        assert conditions(given["filter"])[-1] == ("less-than", by, "2025-02-01T12:30:15Z")
+        assert given["sort"] == by
 
 
 @pytest.mark.parametrize("host", [host.name for host in HOSTS if not host.cursor])
@@ -131,7 +144,7 @@ def test_relationships_whose_ids_come_only_with_them_are_included(facts: Contrac
 
 def test_nothing_is_included_for_tables_that_are_not_read(facts: Contract) -> None:
     (events,) = select(["events"])
-    alone = Walk(events, [events], facts).first("", None)
+    alone = Walk(events, [events], facts).first(Range("", None), "datetime")
     assert "include" not in dict(parse_qsl(urlsplit(alone).query))
     _, both = first("events", facts, "", None)
     assert both["include"] == "attributions"

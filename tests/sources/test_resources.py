@@ -44,9 +44,10 @@ def test_the_cursor_bounds_a_request_on_both_sides_and_orders_it(host: Resource,
     if host.cursor is None:
         return
     endpoint = endpoint_of(host, facts)
-    assert endpoint.allows("less-than", host.cursor.field)
-    assert endpoint.allows("greater-or-equal", host.cursor.field) or endpoint.allows("greater-than", host.cursor.field)
-    assert host.cursor.field in endpoint.sort
+    for field in filter(None, (host.cursor.field, host.cursor.first_load)):
+        assert endpoint.allows("less-than", field)
+        assert endpoint.allows("greater-or-equal", field) or endpoint.allows("greater-than", field)
+        assert field in endpoint.sort
 
 
 @each_host
@@ -54,6 +55,7 @@ def test_the_cursor_is_an_instant_of_the_table(host: Resource, facts: Contract) 
     if host.cursor is not None:
         types = {column.name: column.type for column in table(host, facts).columns}
         assert types[host.cursor.field] == "timestamp"
+        assert types[host.cursor.first_load or host.cursor.field] == "timestamp"
 
 
 @each_host
