@@ -81,9 +81,11 @@ def load(settings: Settings, warehouse: Warehouse, request: Request, watch: Watc
             run.finish(*outcome(run.tallies))
             record(pipeline, run)
     except (RunError, OSError) as error:
-        failure = error if isinstance(error, RunError) else explain(error, warehouse)
-        run.finish(failure.exit, str(failure))
+        failure = explain(error, warehouse)
+        run.finish(failure.exit if isinstance(failure, RunError) else Exit.FAILED, str(failure))
         record_failure(warehouse, run)
+        if failure is error:
+            raise
         raise failure from error
     return run
 
@@ -130,7 +132,7 @@ def load_packages(pipeline: dlt.Pipeline, warehouse: Warehouse, extraction: Extr
     return first
 
 
-def reason(error: PipelineStepFailed, warehouse: Warehouse) -> RunError:
+def reason(error: PipelineStepFailed, warehouse: Warehouse) -> BaseException:
     """What ended the package, as one message with its exit code."""
     for cause in chain(error):
         if isinstance(cause, Unauthorized | RevisionRetired):

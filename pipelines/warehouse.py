@@ -12,14 +12,16 @@ from pathlib import Path
 from typing import Any, Final
 
 import dlt
+import duckdb
 from dlt.common.configuration.exceptions import ConfigurationException
+from dlt.common.destination.exceptions import DestinationException
 from dlt.common.pipeline import get_dlt_pipelines_dir
 from dlt.common.typing import TLoaderFileFormat
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from dlt.destinations.impl.postgres.factory import PostgresTypeMapper
 from dlt.destinations.sql_client import SqlClientBase
 
-from pipelines.errors import ConfigurationError, DestinationError
+from pipelines.errors import ConfigurationError, DestinationError, RunError
 from pipelines.settings import DATASET
 
 PIPELINE: Final = "klaviyo_etl"
@@ -152,19 +154,27 @@ def copy_empty_files() -> None:
     PostgresParquetCopyJob._ingest_per_rowgroup = True  # noqa: SLF001 - the switch that dlt sets for SQL Server
 
 
+EXPECTED: Final = (DestinationException, OSError, duckdb.Error)
+"""What a destination or a disk may raise; PostgreSQL's errors arrive as dlt's."""
+
+
 @contextmanager
 def destination_errors(warehouse: Warehouse) -> Iterator[None]:
     """Give the destination's errors in words that say what to do."""
     try:
         yield
-    except (DestinationError, ConfigurationError):
-        raise
     except Exception as error:
-        raise explain(error, warehouse) from error
+        if (explained := explain(error, warehouse)) is error:
+            raise
+        raise explained from error
 
 
-def explain(error: BaseException, warehouse: Warehouse) -> DestinationError:
-    text = " ".join(str(cause) for cause in chain(error))
+def explain(error: BaseException, warehouse: Warehouse) -> BaseException:
+    """What the destination or the disk means by an error; any other error is returned as it is."""
+    causes = [*chain(error)]
+    if any(isinstance(cause, RunError) for cause in causes) or not any(isinstance(cause, EXPECTED) for cause in causes):
+        return error
+    text = " ".join(map(str, causes))
     where = f"{warehouse.name} at {warehouse.place}"
     if "No space left" in text or "disk full" in text.lower():
         return DestinationError(
@@ -173,7 +183,7 @@ def explain(error: BaseException, warehouse: Warehouse) -> DestinationError:
         )
     if "Could not set lock" in text:
         return DestinationError(f"{where}: another program has the file open; close it and run again")
-    last = str(list(chain(error))[-1]).strip().splitlines()
+    last = str(causes[-1]).strip().splitlines()
     return DestinationError(f"{where}: {last[0] if last else type(error).__name__}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import random
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -39,6 +40,9 @@ TIMEOUT: Final = (10, 90)
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 60.0
 CONNECTIONS: Final = 64
+SMOOTHING: Final = 0.1
+MARGIN: Final = 1.25
+"""Lanes beyond what latency and rate call for, for answers that take longer than others."""
 RETRIED: Final = frozenset({408, 425, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
 FIRST_CONTACT_ATTEMPTS: Final = 4
 """A host that has never answered is more often a wrong address than an outage."""
@@ -58,6 +62,8 @@ class Client:
     """Seconds that one request may take in all, its retries and pauses counted in."""
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
+    latency: float = field(default=0.1, init=False)
+    """Seconds from a request to the end of its answer, lately."""
     contacted: bool = field(default=False, init=False)
     """Whether Klaviyo has answered at all."""
 
@@ -78,18 +84,21 @@ class Client:
             }
         )
 
-    def read(self, endpoint: Endpoint, target: str, parse: Callable[[bytes], T], tally: Tally) -> T:
-        """The parsed answer to a GET of `target` (path and query, or a link that Klaviyo gave).
+    def read(
+        self, endpoint: Endpoint, target: str, parse: Callable[[bytes], T], tally: Tally, body: bytes | None = None
+    ) -> T:
+        """The parsed answer to a GET of `target` (path and query, or a link that Klaviyo gave), or to a POST of `body`.
 
         `parse` raises MalformedPage for a body that is not whole, which is then asked for again. Raises a KlaviyoError.
         """
-        url = self.base_url + path_and_query(target)
+        url = self.address(target)
         deadline = self.clock() + self.patience
-        failures = 0
+        failures = tries = 0
         while True:
+            tries += 1
             tally.count(waited=self.limiter.acquire(endpoint), requests=1)
             try:
-                return parse(self.ask(url, endpoint, tally))
+                return parse(self.ask(url, endpoint, tally, body))
             except Throttled as throttled:
                 tally.count(throttled=1)
                 pause, trouble = throttled.seconds, "Klaviyo's rate limit (429)"
@@ -106,22 +115,37 @@ class Client:
                 pause, trouble = backoff(failures), cause(error)
                 rest = pause = max(pause, getattr(error, "retry_after", 0.0))
             if failures >= self.allowed_failures or self.clock() + pause > deadline:
-                raise Unreachable(
-                    f"{self.base_url}{endpoint.path}: no usable answer after {failures + 1} tries: {trouble}"
-                )
+                raise Unreachable(f"{self.base_url}{endpoint.path}: no usable answer after {tries} tries: {trouble}")
             tally.count(retries=1)
             log.info("%s: %s, again in %.1f s", endpoint.path, trouble, pause)
             self.sleep(rest)
+
+    def address(self, target: str) -> str:
+        """Where a link leads. The key goes to the configured host, below its path, and nowhere else."""
+        parts = urlsplit(target)
+        below = urlsplit(self.base_url).path
+        path = "/" + parts.path.removeprefix(below).lstrip("/")
+        return f"{self.base_url}{path}?{parts.query}" if parts.query else self.base_url + path
 
     @property
     def allowed_failures(self) -> int:
         return self.attempts if self.contacted else min(self.attempts, FIRST_CONTACT_ATTEMPTS)
 
-    def ask(self, url: str, endpoint: Endpoint, tally: Tally) -> bytes:
+    def has_room(self, endpoint: Endpoint, in_flight: int) -> bool:
+        """Whether one more request in flight would bring more: not beyond what the rate limit can use at this latency."""
+        needed = self.latency * self.limiter.rate(endpoint) * MARGIN
+        return in_flight < max(needed, 2) and self.limiter.has_room(endpoint)
+
+    def ask(self, url: str, endpoint: Endpoint, tally: Tally, asked: bytes | None = None) -> bytes:
         """The body of a 200. Any other answer is raised as what it means."""
-        with self.session.get(url, stream=True, timeout=TIMEOUT, allow_redirects=False) as response:
+        began = self.clock()
+        method, headers = ("GET", {}) if asked is None else ("POST", {"Content-Type": MEDIA_TYPE})
+        with self.session.request(
+            method, url, data=asked, headers=headers, stream=True, timeout=TIMEOUT, allow_redirects=False
+        ) as response:
             # Reading the raw stream costs half the CPU of `.content`, and notices a body cut short.
             body: bytes = response.raw.read(decode_content=True)
+        self.latency += (self.clock() - began - self.latency) * SMOOTHING
         tally.count(bytes=len(body))
         if response.status_code == requests.codes.ok:
             self.contacted = True
@@ -131,7 +155,7 @@ class Client:
         # A 403 in HTML comes from the network in front of Klaviyo, not from Klaviyo.
         if response.status_code in RETRIED or "json" not in response.headers.get("Content-Type", ""):
             raise Faltering(f"status {response.status_code}", retry_after(response))
-        raise refusal(response.status_code, body, endpoint)
+        raise refusal(response.status_code, body, endpoint, method)
 
 
 class Throttled(Exception):
@@ -152,13 +176,7 @@ class Faltering(Exception):
 
 def retry_after(response: requests.Response) -> float:
     text = response.headers.get("Retry-After", "")
-    return float(text) if text.replace(".", "", 1).isdigit() else 0.0
-
-
-def path_and_query(target: str) -> str:
-    """The part of a link that may be followed: the key goes to the configured host and to no other."""
-    parts = urlsplit(target)
-    return f"{parts.path}?{parts.query}" if parts.query else parts.path
+    return float(text) if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) else 0.0
 
 
 def backoff(failures: int) -> float:
@@ -174,11 +192,11 @@ def cause(error: BaseException) -> str:
     return f"{type(error).__name__} ({type(inner).__name__})" if inner is not None else type(error).__name__
 
 
-def refusal(status: int, body: bytes, endpoint: Endpoint) -> KlaviyoError:
+def refusal(status: int, body: bytes, endpoint: Endpoint, method: str = "GET") -> KlaviyoError:
     """The error that Klaviyo's answer means."""
     error = first_error(body)
     detail = str(error.get("detail") or error.get("title") or "no detail given")[:300]
-    where = f"GET {endpoint.path}"
+    where = f"{method} {endpoint.path}"
     if status == requests.codes.unauthorized:
         return Unauthorized("Klaviyo refuses the API key (401): check sources.klaviyo.api_key")
     if status == requests.codes.forbidden:

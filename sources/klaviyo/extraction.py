@@ -17,7 +17,7 @@ from sources.klaviyo import contract
 from sources.klaviyo.client import Client
 from sources.klaviyo.errors import KlaviyoError, NotPermitted, RevisionRetired, Unauthorized, Unreachable
 from sources.klaviyo.handing import empty
-from sources.klaviyo.ledger import Ledger
+from sources.klaviyo.ledger import Ledger, State
 from sources.klaviyo.package import Package
 from sources.klaviyo.reading import Plan, Reading
 from sources.klaviyo.resources import NAMES, RESOURCES
@@ -107,6 +107,7 @@ class Extraction:
                 walk.tally.status = "complete"
         except KlaviyoError as error:
             self.give_up(walk, error)
+        yield from reading.handing.rest()
         reading.note()
 
     def give_up(self, walk: Walk, error: KlaviyoError) -> None:
@@ -122,12 +123,12 @@ class Extraction:
         for reading in self.readings.values():
             reading.lanes.stop()
 
-    def plan(self, walk: Walk) -> Plan:
-        """What the walk is to read. Called where dlt's state of its resource is at hand."""
+    def plan(self, walk: Walk, state: State | None = None) -> Plan:
+        """What the walk is to read. Called where dlt's state of its resource is at hand, or given that state."""
         cursor = walk.host.cursor
         if cursor is None:
             return Plan()
-        ledger = Ledger(dlt.current.resource_state(), walk.resources)
+        ledger = Ledger(dlt.current.resource_state() if state is None else state, walk.resources)
         horizon = self.now.replace(microsecond=0) - SETTLING
         # What happened is bounded by the start date; what things are is not: events refer to things of any age.
         within = Window(BEGINNING if cursor.marks_change else self.start_date or BEGINNING, horizon)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 import dlt
 import pyarrow as pa
@@ -11,28 +12,49 @@ from sources.klaviyo.rows import Rows
 from sources.klaviyo.tables import Column, Table, column_hints
 from sources.klaviyo.walk import Walk
 
+ENOUGH: Final = 16_000_000
+"""Bytes of rows that are handed over at once."""
+
 
 class Handing:
+    """Collects a walk's rows and hands them to dlt many at a time: each piece costs dlt more than a page's rows do."""
+
     def __init__(self, walk: Walk) -> None:
         self.walk = walk
-        self.declared: dict[str, tuple[Column, ...]] = {table.name: table.columns for table in walk.tables}
-
-    def empty_tables(self) -> Iterator[object]:
-        """So that every table exists with its columns even when the account has no such rows."""
-        return map(empty, self.walk.tables)
+        self.columns: dict[str, tuple[Column, ...]] = {table.name: table.columns for table in walk.tables}
+        self.declared = dict(self.columns)
+        self.held: dict[str, list[pa.Table]] = {table.name: [] for table in walk.tables}
 
     def rows(self, page: Rows) -> Iterator[object]:
-        for filled in self.walk.tables:
-            name, rows, columns = filled.name, page.tables[filled.name], page.columns[filled.name]
+        """Take a page's rows. Yield what has become enough to hand over."""
+        for table in self.walk.tables:
+            name, rows = table.name, page.tables[table.name]
             if not rows.num_rows:
                 continue
-            self.walk.tally.rows[name] += rows.num_rows
-            if set(columns) <= set(self.declared[name]):
-                yield dlt.mark.with_table_name(rows, name)
-            else:
-                self.walk.tally.new_columns |= {f"{name}.{column.name}" for column in {*columns} - {*filled.columns}}
-                self.declared[name] = tuple(dict.fromkeys((*self.declared[name], *columns)))
-                yield declared(filled, rows, self.declared[name])
+            with self.walk.tally.lock:
+                self.walk.tally.rows[name] += rows.num_rows
+            added = [column for column in page.columns[name] if column not in self.columns[name]]
+            if added:
+                self.walk.tally.new_columns |= {f"{name}.{column.name}" for column in added}
+                self.columns[name] += tuple(added)
+            self.held[name].append(rows)
+            if sum(part.nbytes for part in self.held[name]) >= ENOUGH:
+                yield self.hand_over(table)
+
+    def rest(self) -> Iterator[object]:
+        """Yield what is held still."""
+        for table in self.walk.tables:
+            if self.held[table.name]:
+                yield self.hand_over(table)
+
+    def hand_over(self, table: Table) -> object:
+        name = table.name
+        rows = pa.concat_tables(self.held[name], promote_options="default")
+        self.held[name] = []
+        if self.declared[name] == self.columns[name]:
+            return dlt.mark.with_table_name(rows, name)
+        self.declared[name] = self.columns[name]
+        return declared(table, rows, self.columns[name])
 
 
 def empty(of: Table) -> object:

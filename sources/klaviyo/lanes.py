@@ -1,7 +1,7 @@
 """Ranges of a collection walked at once, by lanes that take work from each other.
 
 A lane walks its range in ascending order, page after page. Where there is more than one lane can fetch, another one joins
-and takes the later half of the widest range that is known to hold more than a page; the robbed lane goes on with the page
+and takes the later half of the range that is expected to hold most; the robbed lane goes on with the page
 cursor it has and stops at its new end. No plan is made, so no skew can spoil it.
 
     range   [start ······ position ······ end)
@@ -32,6 +32,8 @@ from pendulum import DateTime
 from sources.klaviyo.windows import Window, whole_second
 
 ONE_SECOND: Final = timedelta(seconds=1)
+WORTH_SPLITTING: Final = 3
+"""Pages that a range must be expected to hold still: each split costs a part of two."""
 
 
 class Page(Protocol):
@@ -59,8 +61,10 @@ class Range:
     window: Window | None
     reached: DateTime | None = None
     """The highest row seen: what remains to be read lies at or after it."""
-    has_more: bool = False
-    """Whether a page has been seen that another one follows."""
+    sure: DateTime | None = None
+    """The lowest row of the latest page: all below it has been seen, even where pages are a little unsorted."""
+    pace: timedelta | None = None
+    """The time that the latest page spans; None until a page has been seen that another one follows."""
 
     @property
     def position(self) -> DateTime:
@@ -68,17 +72,18 @@ class Range:
         return max(self.window.start, self.reached) if self.reached else self.window.start
 
     @property
-    def remaining(self) -> timedelta:
-        """What a thief could take from: nothing while it is not known that there is more than one page."""
-        if self.window is None or not self.has_more:
-            return timedelta(0)
-        return self.window.end - self.position
+    def pages_left(self) -> float:
+        """As many as the latest page leads to expect; none while it is not known that there is more than one."""
+        if self.window is None or self.pace is None:
+            return 0.0
+        remaining = self.window.end - self.position
+        return remaining.total_seconds() / max(self.pace.total_seconds(), 1.0)
 
     @property
     def middle(self) -> DateTime | None:
         """Where to split what remains, if both parts are at least a second."""
         assert self.window is not None
-        middle = whole_second(self.position + self.remaining / 2)
+        middle = whole_second(self.position + (self.window.end - self.position) / 2)
         splits = middle - self.position >= ONE_SECOND and self.window.end - middle >= ONE_SECOND
         return middle if splits else None
 
@@ -97,7 +102,7 @@ class Lanes(Generic[P, R]):
     """Walks all ranges of a collection. Iterating yields every page's rows once, as they arrive.
 
     `follow` yields a range's pages in ascending order; `build` makes rows of a page, only those within the window given;
-    `spare` says whether the rate limit leaves room for another lane. At most `most` lanes run, and as many pages wait to
+    `spare` says whether there is use for another lane beside so many. At most `most` lanes run, and as many pages wait to
     be taken: this bounds memory.
     """
 
@@ -105,7 +110,7 @@ class Lanes(Generic[P, R]):
     follow: Callable[[Range], Iterator[P]]
     build: Callable[[P, Window | None], R]
     most: int
-    spare: Callable[[], bool] = lambda: True
+    spare: Callable[[int], bool] = lambda _lanes: True
     waiting: deque[Delivery[R]] = field(default_factory=deque, init=False)
     busy: set[Range] = field(default_factory=set, init=False)
     lanes: int = field(default=0, init=False)
@@ -182,8 +187,8 @@ class Lanes(Generic[P, R]):
 
     def richest(self) -> Range | None:
         """The range with the most left to take from."""
-        splittable = [one for one in self.busy if one.remaining and one.middle]
-        return max(splittable, key=lambda one: one.remaining, default=None)
+        splittable = [one for one in self.busy if one.pages_left >= WORTH_SPLITTING and one.middle]
+        return max(splittable, key=lambda one: one.pages_left, default=None)
 
     def steal(self) -> Range | None:
         robbed = self.richest()
@@ -209,25 +214,26 @@ class Lanes(Generic[P, R]):
     def place(self, work: Range, page: P) -> tuple[Window | None, Window | None, bool]:
         """Take note of a page: where its rows must lie, what has been read with it, and whether the range goes on.
 
-        From here on a thief can only take what lies after this page.
+        From here on a thief can only take what lies after this page. Another lane joins while neither the reader nor the
+        rate limit is what we wait for.
         """
         with self.changed:
             past = work.window is not None and page.first is not None and page.first >= work.window.end
             goes_on = page.next is not None and not past
-            work.has_more = goes_on
-            if page.last:
-                work.reached = max(work.position, pendulum.instance(page.last)) if work.window else None
-            if goes_on and self.spare():
+            if work.window and page.first and page.last:
+                work.pace = (page.last - page.first) if goes_on else None
+                work.reached = max(work.position, pendulum.instance(page.last))
+                work.sure = max(work.window.start, whole_second(page.first))
+            if goes_on and not self.waiting and self.spare(self.lanes):
                 self.open_lane()
-            return work.window, self.read(work, page, goes_on=goes_on), goes_on
+            return work.window, self.read(work, goes_on=goes_on), goes_on
 
     @staticmethod
-    def read(work: Range, page: P, *, goes_on: bool) -> Window | None:
-        """What of the range has been read, this page included."""
+    def read(work: Range, *, goes_on: bool) -> Window | None:
+        """What of the range has been read with its latest page."""
         if work.window is None or not goes_on:
             return work.window
-        sure = min(whole_second(page.first), work.window.end) if page.first else work.window.start
-        return Window(work.window.start, max(sure, work.window.start))
+        return Window(work.window.start, min(work.sure or work.window.start, work.window.end))
 
     def deliver(self, delivery: Delivery[R]) -> bool:
         """Hand rows over when there is room. Whether the walk goes on."""

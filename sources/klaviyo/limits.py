@@ -53,6 +53,8 @@ class Limiter:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        if not 0 < share <= 1:
+            raise ValueError(f"rate_limit_share must be above 0 and at most 1, not {share}")
         self.share = share
         self.clock = clock
         self.sleep = sleep
@@ -82,6 +84,11 @@ class Limiter:
         with self.lock:
             now = self.clock()
             return self.bucket(endpoint).free_at(now) <= now
+
+    def rate(self, endpoint: Endpoint) -> float:
+        """Requests a second that can be kept up."""
+        with self.lock:
+            return min(window.requests / window.seconds for window in self.bucket(endpoint).windows)
 
     def pause(self, endpoint: Endpoint, seconds: float) -> None:
         """Hold all requests to the endpoint back: Klaviyo has said when it will answer again."""

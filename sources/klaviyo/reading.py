@@ -44,7 +44,7 @@ class Reading:
             partial(walk.follow, client, reader),
             reader.rows,
             most_lanes,
-            partial(client.limiter.has_room, walk.endpoint),
+            partial(client.has_room, walk.endpoint),
         )
         self.deliveries: Iterator[Delivery[Rows]] = iter(self.lanes)
         self.read: dict[str, list[Window]] = defaultdict(list)

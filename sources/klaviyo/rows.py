@@ -7,24 +7,30 @@ an attribute that the contract does not know becomes a JSON column of its own na
 
 from __future__ import annotations
 
+import logging
+import math
+import re
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from hashlib import blake2b
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 import msgspec
-import pendulum
 import pyarrow as pa
 import pyarrow.compute as pc
+import xxhash
 from msgspec import Raw
 
 from sources.klaviyo.contract import ColumnType, Tree
 from sources.klaviyo.errors import MalformedPage
-from sources.klaviyo.tables import ARROW, DELETED_AT, ROW_HASH, Column, Table, id_column
+from sources.klaviyo.tables import ARROW, DELETED_AT, ROW_HASH, Column, Table, id_column, singular
 from sources.klaviyo.windows import Window
 
+log = logging.getLogger(__name__)
+
 Attributes = dict[str, Raw]
+Included = Mapping[tuple[str, str], "Item"]
 Values = Sequence[Raw | None]
 
 UNFIT: Final = "__v_json"
@@ -33,26 +39,34 @@ NULL: Final = b"null"
 
 class Identifier(msgspec.Struct, gc=False):
     id: str
+    type: str = ""
 
 
 class Relationship(msgspec.Struct, gc=False):
     data: list[Identifier] | Identifier | None = None
 
     @property
-    def ids(self) -> list[str]:
+    def identifiers(self) -> list[Identifier]:
         data = self.data or []
-        return [item.id for item in data] if isinstance(data, list) else [data.id]
+        return data if isinstance(data, list) else [data]
 
 
 class Item(msgspec.Struct, gc=False):
     id: str
     type: str
     attributes: Attributes | None = None
-    relationships: dict[str, Relationship] | None = None
+    relationships: dict[str, Relationship | None] | None = None
 
     def related(self, relation: str) -> list[str]:
         relationship = (self.relationships or {}).get(relation)
-        return relationship.ids if relationship else []
+        return [other.id for other in relationship.identifiers] if relationship else []
+
+    def related_one(self, relation: str) -> str | None:
+        relationship = self.relationships.get(relation) if self.relationships else None
+        data = relationship.data if relationship else None
+        if isinstance(data, Identifier):
+            return data.id
+        return data[0].id if data else None
 
 
 class Links(msgspec.Struct):
@@ -68,13 +82,32 @@ class Document(msgspec.Struct):
 DOCUMENT: Final = msgspec.json.Decoder(Document)
 OBJECT: Final = msgspec.json.Decoder(Attributes | None)
 
+ESCAPES: Final = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.", re.DOTALL
+)
+"""Pairs of surrogates, lone ones (in the group), and all other escapes."""
+
+
+def decode(body: bytes) -> Document:
+    """The document, with U+FFFD for half a surrogate pair, as a text cut within an emoji has it: no database takes those."""
+    try:
+        return DOCUMENT.decode(body)
+    except msgspec.DecodeError:
+        mended, halves = ESCAPES.subn(lambda escape: rb"\ufffd" if escape[1] else escape[0], body)
+        if mended == body:
+            raise
+        document = DOCUMENT.decode(mended)
+        log.warning("a page held halves of characters, loaded as U+FFFD (%d escapes looked at)", halves)
+        return document
+
 
 @dataclass(frozen=True)
 class Page:
     """One response, parsed as far as walking needs: where its rows lie in time, and where to go on."""
 
     items: list[Item]
-    included: dict[str, Item]
+    included: Included
+    """By type and id."""
     next: str | None
     times: pa.Array | None
     """The cursor's value of each item, null where there is none; no array where nothing orders the collection."""
@@ -105,15 +138,16 @@ class PageReader:
     def page(self, body: bytes) -> Page:
         """Raises MalformedPage when the body is not the whole document that it should be."""
         try:
-            body.decode()  # free-form JSON is passed on unread: only here would broken bytes be noticed
-            document = DOCUMENT.decode(body)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            # Free-form JSON is passed on unread: only here would broken bytes be noticed.
+            pa.array([body], pa.binary()).cast(pa.string())
+            document = decode(body)
+        except (msgspec.MsgspecError, pa.ArrowInvalid, RecursionError) as error:
             raise MalformedPage(f"not a JSON:API collection: {type(error).__name__}") from None
         times = self.times(document.data)
         bounds: dict[str, datetime | None] = pc.min_max(times).as_py() if times is not None else {}
         return Page(
             items=document.data,
-            included={item.id: item for item in document.included or ()},
+            included={(item.type, item.id): item for item in document.included or ()},
             next=document.links.next if document.links else None,
             times=times,
             first=bounds.get("min"),
@@ -170,13 +204,14 @@ class Builder:
     def columns(self) -> tuple[Column, ...]:
         return tuple(Column(name, of) for name, of in self.types.items())
 
-    def build(self, items: list[Item], included: Mapping[str, Item], hashes: list[int]) -> pa.Table:
+    def build(self, items: list[Item], included: Included, hashes: list[int]) -> pa.Table:
         resource, parent = self.table.resource, self.table.parent
         if resource.links:
             self.links(items)
         elif parent:
             owners = {child: item.id for item in items for child in item.related(resource.include)}
-            children = [included[child] for child in owners if child in included]
+            kind = singular(resource.include)
+            children = [included[kind, child] for child in owners if (kind, child) in included]
             self.objects(children)
             if parent_relation(parent) in self.table.to_one:
                 own = self.arrays[parent].to_pylist()
@@ -204,9 +239,9 @@ class Builder:
         self.add(right, "text", (pair[1] for pair in pairs))
 
     def objects(self, items: list[Item]) -> None:
-        self.add("id", "text", (item.id for item in items))
+        self.add("id", "text", [item.id for item in items])
         for relation in self.table.to_one:
-            self.add(id_column(relation), "text", (next(iter(item.related(relation)), None) for item in items))
+            self.add(id_column(relation), "text", [item.related_one(relation) for item in items])
         self.attributes(self.table.attributes, [item.attributes for item in items])
 
     def attributes(self, tree: Tree, objects: Sequence[Attributes | None], prefix: str = "") -> None:
@@ -217,9 +252,13 @@ class Builder:
             else:
                 self.scalars(of, values, prefix + name)
         for name in dict.fromkeys(key for attributes in objects if attributes for key in attributes if key not in tree):
-            self.scalars(
-                "json", [attributes.get(name) if attributes else None for attributes in objects], prefix + name
-            )
+            values = [attributes.get(name) if attributes else None for attributes in objects]
+            self.scalars("json", values, self.free(prefix + name))
+
+    def free(self, name: str) -> str:
+        """A column's name for an attribute that the contract does not know: its own, unless that is taken."""
+        taken = {column.name for column in self.table.columns} | {known.lower() for known in self.arrays}
+        return name + UNFIT if name.lower() in taken else name
 
     def nested(self, tree: Tree, values: Values, name: str) -> None:
         objects: list[Attributes | None] = []
@@ -256,18 +295,20 @@ def parent_relation(parent: str) -> str:
     return parent.removesuffix("_id").replace("_", "-")
 
 
-def row_hash(item: Item, included: Mapping[str, Item]) -> int:
+def row_hash(item: Item, included: Included) -> int:
     """64 bits of what Klaviyo sent about an object: attributes, linkage, and the linkage of what is included with it."""
-    digest = blake2b(item.id.encode(), digest_size=8)
+    parts: list[bytes | Raw] = [item.id.encode()]
     for name, value in (item.attributes or {}).items():
-        digest.update(name.encode())
-        digest.update(value)
+        parts += (name.encode(), value)
     for name, relationship in (item.relationships or {}).items():
-        for related in relationship.ids:
-            digest.update(f"{name}={related}".encode())
-            for deeper, further in ((included[related].relationships or {}) if related in included else {}).items():
-                digest.update(f"{deeper}={further.ids}".encode())
-    return int.from_bytes(digest.digest(), "big", signed=True)
+        for related in relationship.identifiers if relationship else ():
+            parts.append(f"{name}={related.id}".encode())
+            child = included.get((related.type, related.id))
+            parts += (
+                [f"{deeper}={child.related(deeper)}".encode() for deeper in child.relationships or ()] if child else ()
+            )
+    # As signed as a column of the warehouse.
+    return xxhash.xxh3_64_intdigest(b"\0".join(parts)) - (1 << 63)
 
 
 # --- columns -------------------------------------------------------------------------------------------------------
@@ -282,6 +323,10 @@ DECODERS: Final[dict[ColumnType, msgspec.json.Decoder[Any]]] = {
 }
 
 
+FIRST_INSTANT: Final = int(datetime(1, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
+LAST_INSTANT: Final = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp()) * 1_000_000
+
+
 def column(values: Values, of: ColumnType) -> tuple[pa.Array, Values]:
     """The values as an Arrow array, and those that did not fit in their places."""
     if of == "json":
@@ -289,23 +334,33 @@ def column(values: Values, of: ColumnType) -> tuple[pa.Array, Values]:
         return pa.array(raw, pa.binary()).cast(pa.string()), ()
     try:
         joined = b"[" + b",".join(NULL if value is None else value for value in values) + b"]"
-        return pa.array(DECODERS[of].decode(joined)).cast(ARROW[of]), ()
+        array = pa.array(DECODERS[of].decode(joined)).cast(ARROW[of])
     except (msgspec.MsgspecError, pa.ArrowInvalid, OverflowError):
         return one_by_one(values, of)
+    if of == "timestamp" and not within_calendar(array):
+        return one_by_one(values, of)
+    return array, ()
+
+
+def within_calendar(instants: pa.Array) -> bool:
+    """Whether all of them have a date in the years 1 to 9999, in UTC."""
+    span = pc.min_max(instants.cast(pa.int64())).as_py()
+    return span["min"] is None or (span["min"] >= FIRST_INSTANT and span["max"] <= LAST_INSTANT)
 
 
 def one_by_one(values: Values, of: ColumnType) -> tuple[pa.Array, Values]:
-    fit, unfit = [], []
+    fit: list[Any] = []
+    unfit: list[Raw | None] = []
     for value in values:
         try:
-            converted = None if value is None else pa.scalar(LENIENT[of](value), ARROW[of])
-        except (msgspec.MsgspecError, pa.ArrowInvalid, ValueError, OverflowError):
-            converted = None
+            converted = None if value is None else pa.scalar(LENIENT[of](value), ARROW[of]).as_py()
+        except (msgspec.MsgspecError, pa.ArrowInvalid, ValueError, OverflowError, InvalidOperation):
+            fit.append(None)
             unfit.append(value)
         else:
+            fit.append(converted)
             unfit.append(None)
-        fit.append(converted)
-    return pa.array([scalar.as_py() if scalar is not None else None for scalar in fit], ARROW[of]), unfit
+    return pa.array(fit, ARROW[of]), unfit
 
 
 def lenient_text(value: Raw) -> str | None:
@@ -316,22 +371,55 @@ def lenient_text(value: Raw) -> str | None:
     return decoded if isinstance(decoded, str) or decoded is None else bytes(value).decode()
 
 
-def lenient_instant(value: Raw) -> pendulum.DateTime | None:
+def lenient_instant(value: Raw) -> datetime | None:
     """Any ISO 8601 spelling; without an offset it is UTC, as all of Klaviyo's times are."""
     text = msgspec.json.decode(value, type=str | None)
     if text is None:
         return None
-    parsed = pendulum.parse(text, tz="UTC")
-    if not isinstance(parsed, pendulum.DateTime):
-        raise ValueError("not an instant")  # noqa: TRY004 - as above
-    return parsed
+    parsed = datetime.fromisoformat(text)
+    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
 
+
+def lenient_date(value: Raw) -> date | None:
+    instant = lenient_instant(value)
+    return instant.date() if instant else None
+
+
+def lenient_number(value: Raw) -> Decimal | None:
+    """A finite number with all its digits, spelled as text or not."""
+    spelled = bytes(value)[:1] in {b'"', b"n"}
+    text = msgspec.json.decode(value, type=str | None) if spelled else bytes(value).decode()
+    if text is None:
+        return None
+    number = Decimal(text)
+    if not number.is_finite():
+        raise ValueError("not a number")
+    return number
+
+
+def lenient_integer(value: Raw) -> int | None:
+    number = lenient_number(value)
+    if number is None:
+        return None
+    if abs(number.adjusted()) > DIGITS_OF_BIGINT or number != int(number):
+        raise ValueError("not an integer of 64 bits")
+    return int(number)
+
+
+def lenient_double(value: Raw) -> float | None:
+    number = lenient_number(value)
+    if number is not None and math.isinf(float(number)):
+        raise ValueError("beyond a double")
+    return None if number is None else float(number)
+
+
+DIGITS_OF_BIGINT: Final = 20
 
 LENIENT: Final[dict[ColumnType, Callable[[Raw], Any]]] = {
     "text": lenient_text,
-    "bigint": lambda value: msgspec.json.decode(value, type=int | None, strict=False),
-    "double": lambda value: msgspec.json.decode(value, type=float | None, strict=False),
+    "bigint": lenient_integer,
+    "double": lenient_double,
     "bool": lambda value: msgspec.json.decode(value, type=bool | None),
     "timestamp": lenient_instant,
-    "date": lambda value: msgspec.json.decode(value, type=str | None) and lenient_instant(value).date(),  # type: ignore[union-attr]  # not None: just seen
+    "date": lenient_date,
 }

@@ -20,7 +20,7 @@ from sources.klaviyo.rows import Page, PageReader
 from sources.klaviyo.spec import Resource
 from sources.klaviyo.tables import Table, table
 from sources.klaviyo.tally import Tally
-from sources.klaviyo.windows import BEGINNING, Window, stamp, whole_second
+from sources.klaviyo.windows import BEGINNING, Window, stamp
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +106,7 @@ class Walk:
         """The filter conditions of what remains of the range, in the operators that the endpoint has."""
         if part.window is None or cursor is None:
             return
-        start = whole_second(part.position)
+        start = part.sure or part.window.start
         if start > BEGINNING:
             yield self.from_start(cursor, start)
         yield f"less-than({cursor},{stamp(part.window.end)})"

@@ -69,6 +69,9 @@ def revisions() -> list[str]:
 
 @cache
 def load(revision: str) -> Contract:
+    """Raises ValueError for a revision that we hold no contract of."""
+    if revision not in revisions():
+        raise ValueError(f"no contract for revision {revision}; there are: {', '.join(revisions())}")
     facts = json.loads(Path(__file__).with_name(f"{revision}.json").read_text())
     return Contract(
         revision=facts["revision"],
