@@ -78,10 +78,17 @@ def _free_socket() -> socket.socket:
     return found
 
 
-def serve(account: Account, host: str = "127.0.0.1", port: int = 8765, settings: Settings | None = None) -> None:
-    """Serve until interrupted."""
+def serve(
+    account: Account,
+    host: str = "127.0.0.1",
+    port: int = 8765,
+    settings: Settings | None = None,
+    *,
+    tls: str | None = None,
+) -> None:
+    """Serve until interrupted; over TLS, for clients that insist, with a file that holds a key and its certificate."""
     gc.freeze()  # or each collection would look through the whole account: a third of the time of a page
-    config = _config(create_app(account, settings), host=host, port=port)
+    config = _config(create_app(account, settings), host=host, port=port, ssl_certfile=tls)
     uvicorn.Server(config).run()
 
 

@@ -14,7 +14,7 @@ def main() -> None:
     options = _parser().parse_args()
     until = datetime.fromisoformat(options.until).replace(tzinfo=UTC) if options.until else None
     settings = Settings(limits=options.limits, latency=options.latency, gzip=options.gzip == "on")
-    serve(bulk(options.events, options.profiles, until), options.host, options.port, settings)
+    serve(bulk(options.events, options.profiles, until), options.host, options.port, settings, tls=options.tls)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -27,6 +27,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--limits", choices=("strict", "scaled", "off"), default="strict")
     parser.add_argument("--latency", type=float, default=0.0, help="seconds before each answer")
     parser.add_argument("--gzip", choices=("on", "off"), default="on")
+    parser.add_argument("--tls", metavar="FILE", help="a key and its certificate (PEM), to serve over TLS")
     return parser
 
 
