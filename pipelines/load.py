@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import dlt
+import pyarrow as pa
 from dlt.extract import DltResource
 from dlt.pipeline.exceptions import PipelineStepFailed
 from pendulum import DateTime
@@ -125,11 +128,19 @@ def load_packages(pipeline: dlt.Pipeline, warehouse: Warehouse, extraction: Extr
             extraction.package.begin()
             info = pipeline.run(account(), loader_file_format=warehouse.kind.file_format)
             first = first or info.loads_ids[0]
+            give_memory_back()
     except PipelineStepFailed as error:
         raise reason(error, warehouse) from error
     finally:
         extraction.close()
     return first
+
+
+def give_memory_back() -> None:
+    """Return what a package used to the system: allocators keep it, and packages are of different shapes."""
+    pa.default_memory_pool().release_unused()
+    with suppress(OSError, AttributeError):  # another C library than glibc
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def reason(error: PipelineStepFailed, warehouse: Warehouse) -> BaseException:

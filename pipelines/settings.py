@@ -23,9 +23,9 @@ class Settings:
     revision: str = REVISION
     start_date: DateTime | None = None
     rate_limit_share: float = 0.9
-    max_lanes: int = 32
-    package_rows: int = 200_000
-    package_megabytes: int = 256
+    max_lanes: int = 24
+    package_rows: int = 100_000
+    package_megabytes: int = 128
     package_minutes: float = 10
 
 

@@ -35,6 +35,13 @@ DLT_SETTINGS: Final = {
 }
 
 
+DUCKDB_CONFIG: Final = {
+    # DuckDB would fill most of the machine's memory with pages of the file; merging a package needs this much.
+    "memory_limit": "256MB",
+    "preserve_insertion_order": False,
+}
+
+
 class ByteFaithfulJson(PostgresTypeMapper):
     """`json`, not `jsonb`: what Klaviyo sent is kept to the letter, order, repeated keys and digits included."""
 
@@ -77,13 +84,12 @@ class Warehouse:
     def destination(self) -> Any:  # noqa: ANN401 - dlt's factory type is not exported
         if self.name == "postgres":
             copy_empty_files()
-        factory = getattr(dlt.destinations, self.name)
-        return factory(**dict(self.kind.options))
+        return getattr(dlt.destinations, self.name)
 
     @cached_property
     def credentials(self) -> Any:  # noqa: ANN401 - each destination has a class of its own
         """Resolved credentials. Raises ConfigurationError naming what is missing."""
-        probe = dlt.pipeline(PIPELINE, destination=self.destination, dataset_name=self.dataset)
+        probe = dlt.pipeline(PIPELINE, destination=self.destination(), dataset_name=self.dataset)
         try:
             credentials: Any = probe.destination_client().config.credentials
         except ConfigurationException as error:
@@ -92,6 +98,7 @@ class Warehouse:
             ) from None
         if self.name == "duckdb":
             self.refuse_ambiguous_file(Path(credentials._conn_str()))  # noqa: SLF001 - the only way to the resolved path
+            credentials.global_config = DUCKDB_CONFIG | (credentials.global_config or {})
         return credentials
 
     def refuse_ambiguous_file(self, path: Path) -> None:
@@ -139,7 +146,7 @@ class Warehouse:
     def attach(self) -> dlt.Pipeline:
         return dlt.pipeline(
             PIPELINE,
-            destination=self.destination,
+            destination=self.destination(self.credentials, **dict(self.kind.options)),
             dataset_name=self.dataset,
             pipelines_dir=str(self.workspace),
         )

@@ -52,7 +52,7 @@ class Extraction:
     """Resources to read from the beginning, whatever has been read."""
     known: Known = nothing_known
     now: DateTime = field(default_factory=lambda: pendulum.now("UTC"))
-    max_lanes: int = 32
+    max_lanes: int = 24
     """The most requests in flight for one collection; as many are used as its rate limit needs."""
     package: Package = field(default_factory=Package)
     tables_there: frozenset[str] = frozenset(NAMES)

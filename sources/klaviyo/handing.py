@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Final
 
@@ -23,16 +24,16 @@ class Handing:
         self.walk = walk
         self.columns: dict[str, tuple[Column, ...]] = {table.name: table.columns for table in walk.tables}
         self.declared = dict(self.columns)
+        self.seen: dict[str, set[tuple[str, ...]]] = defaultdict(set)
         self.held: dict[str, list[pa.Table]] = {table.name: [] for table in walk.tables}
 
     def rows(self, page: Rows) -> Iterator[object]:
         """Take a page's rows. Yield what has become enough to hand over."""
         for table in self.walk.tables:
-            name, rows = table.name, page.tables[table.name]
+            name, rows = table.name, self.unseen(table, page.tables[table.name])
             if not rows.num_rows:
                 continue
-            with self.walk.tally.lock:
-                self.walk.tally.rows[name] += rows.num_rows
+            self.walk.tally.rows[name] += rows.num_rows
             added = [column for column in page.columns[name] if column not in self.columns[name]]
             if added:
                 self.walk.tally.new_columns |= {f"{name}.{column.name}" for column in added}
@@ -41,11 +42,22 @@ class Handing:
             if sum(part.nbytes for part in self.held[name]) >= ENOUGH:
                 yield self.hand_over(table)
 
+    def unseen(self, table: Table, rows: pa.Table) -> pa.Table:
+        """Rows whose key this package does not hold yet: two queries may list one thing, and a merge wants it once."""
+        seen = self.seen[table.name]
+        fresh = []
+        for place, key in enumerate(zip(*(rows[name].to_pylist() for name in table.key), strict=True)):
+            if key not in seen:
+                seen.add(key)
+                fresh.append(place)
+        return rows if len(fresh) == rows.num_rows else rows.take(pa.array(fresh, pa.int64()))
+
     def rest(self) -> Iterator[object]:
-        """Yield what is held still."""
+        """Yield what is held still: the package ends here."""
         for table in self.walk.tables:
             if self.held[table.name]:
                 yield self.hand_over(table)
+        self.seen.clear()
 
     def hand_over(self, table: Table) -> object:
         name = table.name
@@ -64,17 +76,13 @@ def empty(of: Table) -> object:
 
 def declared(of: Table, rows: pa.Table, columns: tuple[Column, ...]) -> object:
     """Rows with what dlt needs to know of their table."""
-    hints = column_hints(columns, of.key)
-    if of.resource.cursor and of.resource.cursor.marks_change:
-        # Of two states of a row in one load, the later one stays.
-        hints[of.resource.cursor.field]["dedup_sort"] = "desc"
     return dlt.mark.with_hints(
         rows,
         dlt.mark.make_hints(
             table_name=of.name,
-            columns=hints,  # type: ignore[arg-type]  # plain dicts of the same shape
+            columns=column_hints(columns, of.key),  # type: ignore[arg-type]  # plain dicts of the same shape
             primary_key=of.key,
-            write_disposition={"disposition": "merge", "strategy": "delete-insert"},
+            write_disposition={"disposition": "merge", "strategy": "upsert"},
         ),
         create_table_variant=True,
     )

@@ -31,6 +31,8 @@ from pendulum import DateTime
 
 from sources.klaviyo.windows import Window, whole_second
 
+PAGES_WAITING: Final = 8
+"""Pages whose rows wait to be taken, beside the one that each lane holds: the bound of our memory."""
 ONE_SECOND: Final = timedelta(seconds=1)
 WORTH_SPLITTING: Final = 3
 """Pages that a range must be expected to hold still: each split costs a part of two."""
@@ -102,8 +104,8 @@ class Lanes(Generic[P, R]):
     """Walks all ranges of a collection. Iterating yields every page's rows once, as they arrive.
 
     `follow` yields a range's pages in ascending order; `build` makes rows of a page, only those within the window given;
-    `spare` says whether there is use for another lane beside so many. At most `most` lanes run, and as many pages wait to
-    be taken: this bounds memory.
+    `spare` says whether there is use for another lane beside so many. At most `most` lanes run, and few pages wait
+    to be taken: this bounds memory.
     """
 
     ranges: list[Range]
@@ -238,7 +240,7 @@ class Lanes(Generic[P, R]):
     def deliver(self, delivery: Delivery[R]) -> bool:
         """Hand rows over when there is room. Whether the walk goes on."""
         with self.changed:
-            self.changed.wait_for(lambda: self.stopped or len(self.waiting) < self.most)
+            self.changed.wait_for(lambda: self.stopped or len(self.waiting) < PAGES_WAITING)
             if not self.stopped:
                 self.waiting.append(delivery)
             self.changed.notify_all()

@@ -31,6 +31,13 @@ class Plan:
     """Hashes of rows that the warehouse has."""
 
 
+def rows_of(reader: PageReader, page: Page, within: Window | None) -> Rows:
+    """A page's rows. The page is let go of: many lanes may wait with their rows."""
+    rows = reader.rows(page, within)
+    page.release()
+    return rows
+
+
 class Reading:
     """Delivers the rows of a walk, over as many load packages as it takes."""
 
@@ -42,7 +49,7 @@ class Reading:
         self.lanes: Lanes[Page, Rows] = Lanes(
             walk.ranges(plan.windows),
             partial(walk.follow, client, reader),
-            reader.rows,
+            partial(rows_of, reader),
             most_lanes,
             partial(client.has_room, walk.endpoint),
         )

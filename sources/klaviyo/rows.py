@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import math
 import re
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
@@ -30,7 +30,7 @@ from sources.klaviyo.windows import Window
 log = logging.getLogger(__name__)
 
 Attributes = dict[str, Raw]
-Included = Mapping[tuple[str, str], "Item"]
+Included = dict[tuple[str, str], "Item"]
 Values = Sequence[Raw | None]
 
 UNFIT: Final = "__v_json"
@@ -113,6 +113,11 @@ class Page:
     """The cursor's value of each item, null where there is none; no array where nothing orders the collection."""
     first: datetime | None
     last: datetime | None
+
+    def release(self) -> None:
+        """Let go of the page's objects, and with them of its bytes, once they are rows."""
+        self.items.clear()
+        self.included.clear()
 
 
 @dataclass(frozen=True)
