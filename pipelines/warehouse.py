@@ -161,8 +161,9 @@ def copy_empty_files() -> None:
     PostgresParquetCopyJob._ingest_per_rowgroup = True  # noqa: SLF001 - the switch that dlt sets for SQL Server
 
 
-EXPECTED: Final = (DestinationException, OSError, duckdb.Error)
-"""What a destination or a disk may raise; PostgreSQL's errors arrive as dlt's."""
+def expected(error: BaseException) -> bool:
+    """Whether this is what a destination or a disk may raise; PostgreSQL's driver is an extra."""
+    return isinstance(error, DestinationException | OSError | duckdb.Error) or "psycopg2" in type(error).__module__
 
 
 @contextmanager
@@ -179,7 +180,7 @@ def destination_errors(warehouse: Warehouse) -> Iterator[None]:
 def explain(error: BaseException, warehouse: Warehouse) -> BaseException:
     """What the destination or the disk means by an error; any other error is returned as it is."""
     causes = [*chain(error)]
-    if any(isinstance(cause, RunError) for cause in causes) or not any(isinstance(cause, EXPECTED) for cause in causes):
+    if any(isinstance(cause, RunError) for cause in causes) or not any(map(expected, causes)):
         return error
     text = " ".join(map(str, causes))
     where = f"{warehouse.name} at {warehouse.place}"
