@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.runs import RUN_RESOURCES, RUNS, WINDOWS
+from pipelines.runs import RUN_RESOURCES, RUNS, window_rows
 from pipelines.warehouse import Tables, Warehouse, destination_errors
 from sources.klaviyo.resources import NAMES
 from sources.klaviyo.tables import DELETED_AT
@@ -18,13 +18,14 @@ class Status:
     """Newest first: started_at, finished_at, exit code, message, rows received, requests."""
     tables: list[tuple[str, int, int]]
     """Table, rows that Klaviyo shows, rows marked as vanished; tables that were never loaded are left out."""
-    windows: list[Sequence[Any]]
+    windows: Sequence[Sequence[Any]]
     """Resource, start, end."""
 
 
 def status(warehouse: Warehouse, runs: int = 5) -> Status:
     """Read the run tables and count the rows. Works from any machine that reaches the warehouse."""
-    with destination_errors(warehouse), warehouse.attach().sql_client() as client:
+    pipeline = warehouse.onlooker()
+    with destination_errors(warehouse), pipeline.sql_client() as client:
         tables = Tables(client)
         return Status(
             runs=tables.rows(
@@ -35,9 +36,7 @@ def status(warehouse: Warehouse, runs: int = 5) -> Status:
                 f"ORDER BY r.started_at DESC LIMIT {runs}"
             ),
             tables=[(name, *counts) for name in NAMES if (counts := count(tables, name))],
-            windows=tables.rows(
-                f"SELECT resource, window_start, window_end FROM {tables.name(WINDOWS)} ORDER BY 1, 2"  # noqa: S608 - as above
-            ),
+            windows=sorted(tuple(row.values()) for row in window_rows(pipeline)),
         )
 
 

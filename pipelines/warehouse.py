@@ -137,19 +137,23 @@ class Warehouse:
         The destination holds the truth about what has been loaded. What a killed run left on this disk is dropped:
         it was never committed, and is read again.
         """
-        shutil.rmtree(self.workspace, ignore_errors=True)
-        pipeline = self.attach()
-        with destination_errors(self):
-            pipeline.sync_destination()
-        return pipeline
+        return self.synced(self.workspace)
 
-    def attach(self) -> dlt.Pipeline:
-        return dlt.pipeline(
+    def onlooker(self) -> dlt.Pipeline:
+        """A pipeline to look with, beside a run that may be under way."""
+        return self.synced(self.workspace.with_suffix(".look"))
+
+    def synced(self, workspace: Path) -> dlt.Pipeline:
+        shutil.rmtree(workspace, ignore_errors=True)
+        pipeline = dlt.pipeline(
             PIPELINE,
             destination=self.destination(self.credentials, **dict(self.kind.options)),
             dataset_name=self.dataset,
-            pipelines_dir=str(self.workspace),
+            pipelines_dir=str(workspace),
         )
+        with destination_errors(self):
+            pipeline.sync_destination()
+        return pipeline
 
 
 def copy_empty_files() -> None:
