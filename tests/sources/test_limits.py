@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -138,6 +139,28 @@ def test_a_pause_that_comes_while_one_waits_is_waited_for_too() -> None:
     limits = Limiter(1.0, clock=clock, sleep=sleep)
     limits.acquire(to)
     assert limits.acquire(to) == 10
+
+
+@given(st.lists(LIMITS, min_size=1, max_size=3), SHARES, IDLE)
+def test_there_is_room_just_when_a_request_would_not_wait(limits: list[Limit], share: float, idle: list[float]) -> None:
+    clock = Clock()
+    to = replace(endpoint(), limits=tuple(limits))
+    limiting = limiter(clock, share)
+    for pause in idle:
+        clock.now += pause
+        room = limiting.has_room(to)
+        assert limiting.has_room(to) == room  # to ask takes nothing
+        assert (limiting.reserve(to) == 0) == room
+
+
+def test_there_is_no_room_while_klaviyo_has_asked_us_to_wait() -> None:
+    clock = Clock()
+    limits = limiter(clock)
+    limits.pause(endpoint((10, 1)), 30)
+    assert not limits.has_room(endpoint((10, 1)))
+    assert limits.has_room(endpoint((10, 1), path="/api/profiles"))
+    clock.now += 30
+    assert limits.has_room(endpoint((10, 1)))
 
 
 def test_every_endpoint_has_an_allowance_of_its_own() -> None:

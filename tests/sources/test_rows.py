@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import string
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import pendulum
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from sources.klaviyo.errors import MalformedPage
 from sources.klaviyo.resources import NAMES
 from sources.klaviyo.tables import ARROW
+from sources.klaviyo.windows import Window
 from tests.sources.pages import document, page, reader, row, rows, thing
 
 AN_HOUR = "2026-06-23T00:15:23+00:00"
@@ -390,6 +392,31 @@ def test_only_what_is_known_is_left_out() -> None:
     assert left["id"] == "E2"
     assert left["_row_hash"] not in known
     assert (made.received, made.unchanged) == (3, 2)
+
+
+# --- what lies in a window -----------------------------------------------------------------------------------------
+
+SECOND = timedelta(seconds=1)
+AROUND_NOON = [INSTANT + timedelta(milliseconds=500 * step) for step in range(-4, 7)]
+
+
+@given(st.lists(st.sampled_from(AROUND_NOON) | st.none(), max_size=6), st.integers(-2, 3), st.integers(-2, 3))
+def test_rows_outside_the_window_are_left_out_and_those_without_a_time_are_not(
+    times: list[datetime | None], start: int, end: int
+) -> None:
+    within = Window(pendulum.instance(INSTANT + start * SECOND), pendulum.instance(INSTANT + end * SECOND))
+    body = document(*(event(id_=str(n), datetime=time and time.isoformat()) for n, time in enumerate(times)))
+    made = page(body, "events", within=within)
+    kept = [str(n) for n, time in enumerate(times) if time is None or within.start <= time < within.end]
+    assert made.rows["events"]["id"].to_pylist() == kept
+    assert made.unchanged == 0
+    assert (made.first, made.last) == (min(filter(None, times), default=None), max(filter(None, times), default=None))
+
+
+def test_what_is_left_out_of_a_window_takes_its_children_along() -> None:
+    within = Window(pendulum.instance(INSTANT + SECOND), pendulum.instance(INSTANT + 2 * SECOND))
+    made = page(attributed(), "events", "event_attributions", within=within)
+    assert made.rows["events"].num_rows == made.rows["event_attributions"].num_rows == 0
 
 
 # --- broken pages --------------------------------------------------------------------------------------------------

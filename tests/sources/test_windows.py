@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sources.klaviyo.windows import BEGINNING, Window, due, gaps, moment, stamp, union
+from sources.klaviyo.windows import BEGINNING, Window, due, gaps, intersection, moment, stamp, union, whole_second
 
 HORIZON = 12
 
@@ -48,6 +48,14 @@ def test_the_union_is_the_same_time_in_the_fewest_windows(windows: list[Window])
     assert seconds(*joined) == seconds(*windows)
 
 
+@given(WINDOWS, WINDOWS)
+def test_the_intersection_is_the_time_that_is_in_both(some: list[Window], others: list[Window]) -> None:
+    both = intersection(some, others)
+    assert_tidy(both)
+    assert seconds(*both) == seconds(*some) & seconds(*others)
+    assert both == intersection(others, some)
+
+
 @given(WITHIN, WINDOWS)
 def test_the_gaps_are_what_has_not_been_read(within: Window, read: list[Window]) -> None:
     missing = gaps(within, read)
@@ -81,6 +89,14 @@ def test_a_window_says_its_bounds() -> None:
     assert str(Window(pendulum.datetime(2026, 1, 31), pendulum.datetime(2026, 2, 1, 12))) == (
         "[2026-01-31T00:00:00Z, 2026-02-01T12:00:00Z)"
     )
+
+
+@given(st.datetimes(datetime(1971, 1, 1), datetime(9998, 1, 1), timezones=st.timezones()))  # noqa: DTZ001 - the zones are drawn
+def test_the_whole_second_is_the_last_one_that_has_begun(instant: datetime) -> None:
+    second = whole_second(instant)
+    assert second.timezone_name == "UTC"
+    assert second.microsecond == 0
+    assert timedelta(0) <= instant - second < timedelta(seconds=1)
 
 
 # --- spelling ------------------------------------------------------------------------------------------------------

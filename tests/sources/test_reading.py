@@ -1,0 +1,111 @@
+"""What a walk notes of what its queries have read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sources.klaviyo import contract
+from sources.klaviyo.client import Client
+from sources.klaviyo.lanes import Delivery
+from sources.klaviyo.reading import Plan, Reading
+from sources.klaviyo.resources import select
+from sources.klaviyo.rows import Rows
+from sources.klaviyo.walk import Walk
+from sources.klaviyo.windows import BEGINNING, Window, union
+from tests.sources.pages import REVISION
+
+SPAN = 12
+
+
+def window(start: int, end: int) -> Window:
+    return Window(BEGINNING + timedelta(seconds=start), BEGINNING + timedelta(seconds=end))
+
+
+def seconds(windows: Iterable[Window]) -> set[int]:
+    return {
+        second
+        for start, end in windows
+        for second in range(int((start - BEGINNING).total_seconds()), int((end - BEGINNING).total_seconds()))
+    }
+
+
+def reading(name: str, noted: list[list[Window]]) -> Reading:
+    """A walk that has yet to begin, of tables that do not matter."""
+    (resource,) = select([name])
+    field = resource.cursor.field if resource.cursor else None
+    plan = Plan(field, [window(0, SPAN)] if field else [None], lambda read: noted.append([*read]))
+    return Reading(Walk(resource, [], contract.load(REVISION)), plan, Client("pk", "http://nowhere", REVISION), 4)
+
+
+def take(walk: Reading, query: str, part: Window | None, unchanged: int = 0) -> None:
+    assert not [*walk.take(Delivery(Rows({}, {}, unchanged), query, part))]
+
+
+PIECES = st.lists(st.tuples(st.integers(0, 5), st.integers(0, SPAN), st.integers(0, SPAN)), max_size=20)
+
+
+@given(PIECES)
+def test_only_what_all_queries_have_read_is_noted(pieces: list[tuple[int, int, int]]) -> None:
+    noted: list[list[Window]] = []
+    campaigns = reading("campaigns", noted)
+    queries = [*campaigns.walk.host.partitions.values()]
+    assert len(queries) == 6
+    for number, start, end in pieces:
+        take(campaigns, queries[number], window(start, end))
+    campaigns.note()
+    of_each = [
+        seconds(window(start, end) for number, start, end in pieces if number == query) for query in range(len(queries))
+    ]
+    assert seconds(one for read in noted for one in read) == set.intersection(*of_each)
+
+
+def test_what_one_query_has_read_is_not_noted_for_the_others() -> None:
+    noted: list[list[Window]] = []
+    campaigns = reading("campaigns", noted)
+    first, *others = campaigns.walk.host.partitions.values()
+    take(campaigns, first, window(0, SPAN))
+    campaigns.note()
+    assert noted == []
+    for query in others:
+        take(campaigns, query, window(3, 5))
+        take(campaigns, query, window(5, 7))
+    campaigns.note()
+    assert noted == [[window(3, 7)]]
+
+
+def test_what_is_read_later_is_noted_with_what_was_read_before() -> None:
+    noted: list[list[Window]] = []
+    events = reading("events", noted)
+    for start, end in ((0, 2), (6, 9), (2, 6)):
+        take(events, "", window(start, end))
+        events.note()
+    assert [union(read) for read in noted] == [[window(0, 2)], [window(0, 2), window(6, 9)], [window(0, 9)]]
+
+
+def test_a_collection_that_is_read_whole_has_nothing_to_note() -> None:
+    noted: list[list[Window]] = []
+    lists = reading("lists", noted)
+    take(lists, "", None)
+    lists.note()
+    assert noted == []
+
+
+def test_a_window_without_a_second_is_not_noted() -> None:
+    noted: list[list[Window]] = []
+    events = reading("events", noted)
+    take(events, "", window(0, 0))
+    events.note()
+    assert noted == []
+
+
+def test_what_was_known_already_is_counted() -> None:
+    events = reading("events", [])
+    take(events, "", window(0, 1), unchanged=3)
+    take(events, "", window(1, 2), unchanged=4)
+    assert events.walk.tally.unchanged == 7
+    assert events.walk.tally.status == "reading"
+    assert events.walk.tally.windows == [window(0, SPAN)]
