@@ -416,6 +416,61 @@ def test_no_lane_joins_where_there_is_no_use_for_one() -> None:
     assert asked[0] == 1
 
 
+def test_no_lane_joins_while_pages_wait_for_the_reader() -> None:
+    """The reader is then what everybody waits for."""
+    listing = Listing({"": evenly(2_000, 86_400)}, page_size=10, gate=lambda: time.sleep(0.002))
+    lanes = listing.lanes([window(0, 86_400)], 32)
+    deliveries = iter(lanes)
+    next(deliveries)
+    deadline = time.monotonic() + LONG
+    while len(lanes.waiting) < PAGES_WAITING and time.monotonic() < deadline:
+        time.sleep(0.001)
+    lanes.stop()
+    assert len(lanes.waiting) == PAGES_WAITING
+    # The first page, and such as came before it had been put down.
+    assert lanes.most_at_once <= 5
+
+
+def busy(*parts: Range) -> Lanes[Page, list[Row]]:
+    lanes = Listing({"": []}).lanes([], 4)
+    lanes.busy = {*parts}
+    return lanes
+
+
+def test_the_range_with_most_pages_left_is_robbed_not_the_longest() -> None:
+    sparse = Range("sparse", window(0, 86_400), reached=at(0), pace=timedelta(seconds=20_000))
+    dense = Range("dense", window(0, 3_600), reached=at(600), pace=timedelta(seconds=10))
+    stolen = busy(sparse, dense).steal()
+    assert stolen
+    assert (stolen.query, stolen.window) == ("dense", window(2_100, 3_600))
+    assert dense.window == window(0, 2_100)
+    assert sparse.window == window(0, 86_400)
+
+
+LAST_PAGES = [
+    pytest.param(Page([Row(at(5), 1), Row(at(9), 2)], None), id="with rows"),
+    pytest.param(
+        Page([], None),
+        id="empty",
+        marks=pytest.mark.xfail(strict=True, reason="the pace of the page before it is kept"),
+    ),
+    pytest.param(Page([Row(at(100), 1)], "/more"), id="beyond the end"),
+]
+
+
+@pytest.mark.parametrize("last", LAST_PAGES)
+def test_nothing_is_taken_from_a_range_whose_last_page_has_come(last: Page) -> None:
+    part = Range("", window(0, 100))
+    lanes = busy(part)
+    lanes.stopped = True  # no lane is to join
+    lanes.place(part, Page([Row(at(0), 3), Row(at(1), 4)], "/next"))
+    assert lanes.richest() is part
+    _, read, goes_on = lanes.place(part, last)
+    assert (read, goes_on) == (window(0, 100), False)
+    assert lanes.richest() is None
+    assert lanes.steal() is None
+
+
 def test_fewer_pages_than_are_worth_it_are_not_split() -> None:
     few = Listing({"": evenly(10 * (WORTH_SPLITTING - 1), 3_600)}, page_size=10)
     rounds, _ = steps(few, [window(0, 3_600)], 8)
@@ -479,6 +534,32 @@ def test_a_cursor_that_expires_after_a_theft_asks_no_further_than_what_is_left()
         listing = Listing(rows, page_size=7, expires=frozenset({request}))
         _, outcome = steps(listing, [window(0, 30)], 8)
         assert outcome.rows.keys() == set(range(300))
+
+
+def test_a_cursor_that_expires_costs_no_more_than_its_last_page() -> None:
+    listing = Listing({"": evenly(100, 100)}, page_size=10, expires=frozenset({9}))
+    rounds, outcome = steps(listing, [window(0, 100)], 1)
+    assert outcome.rows.keys() == set(range(100))
+    assert outcome.rows.total() == 110
+    assert len(rounds.in_flight) == 10 + 2
+
+
+def test_one_lane_alone_reads_windows_in_their_order() -> None:
+    listing = Listing({"": evenly(100, 100)}, page_size=10)
+    _, outcome = steps(listing, [window(0, 30), window(40, 50), window(70, 100)], 1)
+    ids = [row.id for delivery in outcome.deliveries for row in delivery.rows]
+    assert ids == [*range(30), *range(40, 50), *range(70, 100)]
+
+
+def test_no_window_is_begun_when_the_reader_is_gone() -> None:
+    listing = Listing({"": evenly(100, 100)}, page_size=10)
+    lanes = listing.lanes([window(start, start + 1) for start in range(0, 100, 2)], 2)
+    deliveries = iter(lanes)
+    next(deliveries)
+    lanes.stop()
+    asked = listing.requests
+    assert gone(lanes)
+    assert listing.requests <= asked + 2
 
 
 def test_all_lanes_end_when_their_reader_is_gone() -> None:
