@@ -37,7 +37,7 @@ def _options() -> Options:
     parser.add_argument("--scenarios", default="loads,strict,airbyte,floor", help=f"of {','.join(SCENARIOS)}")
     parser.add_argument("--timeout", type=float, default=3_600.0, help="seconds for one measurement")
     parser.add_argument("--results", type=Path, default=Path(__file__).with_name("results.jsonl"))
-    parser.add_argument("--quick", action="store_true", help="small and at a tenth of a second, in two minutes")
+    parser.add_argument("--quick", action="store_true", help="small, and a tenth of a second: a few minutes")
     given = vars(parser.parse_args())
     if given.pop("quick"):
         given |= {"events": 20_000, "profiles": 2_000, "trailing": 5_000, "latency": 0.1}

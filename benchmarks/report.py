@@ -1,32 +1,34 @@
-"""Results as a table: what a row costs, and how often ours goes into that of the others."""
+"""Results as a table: how many times ours each took, what a row costs, and what was lost."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from benchmarks.scenarios import Result
 
 HEAD: Final = (
-    "scenario", "system", "events + profiles", "CPU of ours", "CPU s / 100,000 rows", "rows/s", "seconds", "CPU s",
-    "peak MB", "requests (429)", "lost", "doubled", "sandbox CPU s",
+    "scenario", "system", "CPU, ours = 1", "time, ours = 1", "events + profiles", "CPU s / 100,000 rows", "rows/s",
+    "seconds", "CPU s", "peak MB", "requests (429)", "lost", "doubled", "sandbox CPU s",
 )  # fmt: skip
 
 
 def table(results: Sequence[Result]) -> str:
     """In Markdown."""
-    lines = [HEAD, ("---",) * len(HEAD), *(_row(result, results) for result in results)]
+    lines = [HEAD, ("---",) * len(HEAD), *(_row(result, _ours(result, results)) for result in results)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _row(result: Result, results: Iterable[Result]) -> tuple[str, ...]:
+def _row(result: Result, ours: Result | None) -> tuple[str, ...]:
     reads = bool(result.handled)
     return (
         f"{result.scenario}, limits {result.limits}, {result.latency:g} s"
         + (f", exit {result.code}" * bool(result.code)),
         result.system,
+        _ratio(result, ours, lambda one: one.cpu),
+        # The floor has a latency of its own.
+        _ratio(result, ours, lambda one: one.wall) if ours and ours.latency == result.latency else "",
         f"{result.events:,} + {result.profiles:,}",
-        _ratio(result, results),
         f"{result.cpu_of_100k:.1f}" if reads else "",
         f"{result.rows_a_second:,.0f}" if reads else "",
         f"{result.wall:.1f}",
@@ -39,16 +41,15 @@ def _row(result: Result, results: Iterable[Result]) -> tuple[str, ...]:
     )
 
 
-def _ratio(result: Result, results: Iterable[Result]) -> str:
-    """How many times ours this took, a row or, where there is none, a run."""
-    for ours in results:
-        if ours.system == "ours" and ours.limits == result.limits and _same(ours, result):
-            if ours.handled and result.handled:
-                return f"{result.cpu_of_100k / ours.cpu_of_100k:.2f} x"
-            return f"{result.cpu / ours.cpu:.2f} x"
-    return ""
+def _ours(result: Result, results: Sequence[Result]) -> Result | None:
+    """Our run of the same; the floor is a part of a first load."""
+    scenario = "first load" if result.scenario == "floor" else result.scenario
+    same = (one for one in results if (one.system, one.scenario, one.limits) == ("ours", scenario, result.limits))
+    return next(same, None)
 
 
-def _same(ours: Result, result: Result) -> bool:
-    """The floor is a part of a first load."""
-    return ours.scenario == ("first load" if result.scenario == "floor" else result.scenario)
+def _ratio(result: Result, ours: Result | None, cost: Callable[[Result], float]) -> str:
+    """How many times ours this cost: a row, or where there is none to read, a run."""
+    if ours is None:
+        return ""
+    return f"{cost(result) / max(result.handled, 1) / (cost(ours) / max(ours.handled, 1)):.2f}"
