@@ -123,12 +123,12 @@ class Extraction:
         for reading in self.readings.values():
             reading.lanes.stop()
 
-    def plan(self, walk: Walk, state: State | None = None) -> Plan:
-        """What the walk is to read. Called where dlt's state of its resource is at hand, or given that state."""
+    def plan(self, walk: Walk, state: Callable[[], State] = dlt.current.resource_state) -> Plan:
+        """What the walk is to read. Called where dlt's state of its resource is at hand, or told where it is."""
         cursor = walk.host.cursor
         if cursor is None:
             return Plan()
-        ledger = Ledger(dlt.current.resource_state() if state is None else state, walk.resources)
+        ledger = Ledger(state, walk.resources)
         horizon = self.now.replace(microsecond=0) - SETTLING
         # What happened is bounded by the start date; what things are is not: events refer to things of any age.
         within = Window(BEGINNING if cursor.marks_change else self.start_date or BEGINNING, horizon)

@@ -23,7 +23,8 @@ class Handing:
     def __init__(self, walk: Walk) -> None:
         self.walk = walk
         self.columns: dict[str, tuple[Column, ...]] = {table.name: table.columns for table in walk.tables}
-        self.declared = dict(self.columns)
+        self.declared: dict[str, tuple[Column, ...]] = {}
+        """What dlt has been told of tables in this package; it forgets with each."""
         self.seen: dict[str, set[tuple[str, ...]]] = defaultdict(set)
         self.held: dict[str, list[pa.Table]] = {table.name: [] for table in walk.tables}
 
@@ -58,12 +59,13 @@ class Handing:
             if self.held[table.name]:
                 yield self.hand_over(table)
         self.seen.clear()
+        self.declared.clear()
 
     def hand_over(self, table: Table) -> object:
         name = table.name
         rows = pa.concat_tables(self.held[name], promote_options="default")
         self.held[name] = []
-        if self.declared[name] == self.columns[name]:
+        if self.declared.get(name) == self.columns[name]:
             return dlt.mark.with_table_name(rows, name)
         self.declared[name] = self.columns[name]
         return declared(table, rows, self.columns[name])

@@ -222,8 +222,8 @@ class Lanes(Generic[P, R]):
         with self.changed:
             past = work.window is not None and page.first is not None and page.first >= work.window.end
             goes_on = page.next is not None and not past
+            work.pace = page.last - page.first if goes_on and page.first and page.last else None
             if work.window and page.first and page.last:
-                work.pace = (page.last - page.first) if goes_on else None
                 work.reached = max(work.position, pendulum.instance(page.last))
                 work.sure = max(work.window.start, whole_second(page.first))
             if goes_on and not self.waiting and self.spare(self.lanes):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from sources.klaviyo.spec import Resource
@@ -14,9 +14,14 @@ State = dict[str, Any]
 class Ledger:
     """The windows read of the resources of one walk, by its cursor; and those of its first load, by another field."""
 
-    def __init__(self, state: State, resources: Sequence[Resource]) -> None:
-        self.state = state
+    def __init__(self, current_state: Callable[[], State], resources: Sequence[Resource]) -> None:
+        self.current_state = current_state
         self.resources = resources
+
+    @property
+    def state(self) -> State:
+        """Asked for each time: dlt begins each load package with a state of its own."""
+        return self.current_state()
 
     def read(self, resource: Resource) -> list[Window]:
         return windows(self.state.get("windows_read", {}).get(resource.name, ()))

@@ -25,7 +25,7 @@ from sources.klaviyo.windows import BEGINNING, Window, stamp
 log = logging.getLogger(__name__)
 
 RESTARTS: Final = 5
-"""How often in a row a page cursor may expire without a page between."""
+"""How often a page cursor may expire before a row further on has been seen."""
 
 
 @dataclass(eq=False)
@@ -54,16 +54,17 @@ class Walk:
 
     def follow(self, client: Client, reader: PageReader, part: Range) -> Iterator[Page]:
         """Yield the pages of a range. A page cursor that expires is replaced by asking again from where it had come to."""
-        expired = 0
+        expired, reached = 0, part.reached
         while True:
             try:
-                for page in self.links(client, reader, self.first(part, reader.cursor)):
-                    expired = 0
-                    yield page
-            except CursorExpired:
-                expired += 1
+                yield from self.links(client, reader, self.first(part, reader.cursor))
+            except CursorExpired as error:
+                expired = 1 if part.reached != reached else expired + 1
+                reached = part.reached
                 if expired > RESTARTS:
-                    raise
+                    raise CursorExpired(
+                        f"{self.host.name}: Klaviyo refused its own page cursor {expired} times in one place"
+                    ) from error
                 log.info("%s: the page cursor expired, asking again", self.host.name)
             else:
                 return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -27,6 +28,11 @@ def window(start: int, end: int) -> Window:
     return Window(at(start), at(end))
 
 
+def still(state: dict[str, Any]) -> Callable[[], dict[str, Any]]:
+    """A state that stays as long as it is asked for."""
+    return lambda: state
+
+
 def committed(state: dict[str, Any]) -> dict[str, Any]:
     """The state as dlt keeps it: as JSON."""
     kept: dict[str, Any] = json.loads(json.dumps(state))
@@ -40,9 +46,9 @@ PARTS = st.lists(st.tuples(st.integers(0, DAY), st.integers(0, DAY)).map(sorted)
 def test_what_is_noted_piece_by_piece_is_read_whole(parts: list[list[int]]) -> None:
     state: dict[str, Any] = {}
     for start, end in parts:
-        Ledger(state, [EVENTS, ATTRIBUTIONS]).add([window(start, end)])
+        Ledger(still(state), [EVENTS, ATTRIBUTIONS]).add([window(start, end)])
         state = committed(state)
-    ledger = Ledger(state, [EVENTS, ATTRIBUTIONS])
+    ledger = Ledger(still(state), [EVENTS, ATTRIBUTIONS])
     assert ledger.read(EVENTS) == ledger.read(ATTRIBUTIONS) == union(window(start, end) for start, end in parts)
     assert ledger.alike
     assert ledger.untouched == (not ledger.read(EVENTS))
@@ -50,19 +56,19 @@ def test_what_is_noted_piece_by_piece_is_read_whole(parts: list[list[int]]) -> N
 
 def test_resources_of_one_walk_are_alike_only_when_the_same_has_been_read_of_them() -> None:
     state: dict[str, Any] = {}
-    both = Ledger(state, [EVENTS, ATTRIBUTIONS])
+    both = Ledger(still(state), [EVENTS, ATTRIBUTIONS])
     seen = [(both.alike, both.untouched)]
-    Ledger(state, [EVENTS]).add([window(0, 9)])
+    Ledger(still(state), [EVENTS]).add([window(0, 9)])
     seen.append((both.alike, both.untouched))
     assert both.read(ATTRIBUTIONS) == []
-    both.add([window(0, 9)])
+    both.add(iter([window(0, 9)]))
     seen.append((both.alike, both.untouched))
     assert seen == [(True, True), (False, False), (True, False)]
 
 
 def test_reading_it_changes_nothing() -> None:
     state: dict[str, Any] = {}
-    ledger = Ledger(state, [EVENTS])
+    ledger = Ledger(still(state), [EVENTS])
     assert ledger.read(EVENTS) == []
     assert ledger.untouched
     assert ledger.alike
@@ -74,16 +80,16 @@ def test_reading_it_changes_nothing() -> None:
 
 def test_the_first_load_covers_what_its_first_run_found_however_late_it_ends() -> None:
     state: dict[str, Any] = {}
-    assert Ledger(state, [PROFILES]).first_load(window(0, 10)) == [window(0, 10)]
-    Ledger(state, [PROFILES]).add_first_load([window(0, 4)])
-    later = Ledger(committed(state), [PROFILES])
+    assert Ledger(still(state), [PROFILES]).first_load(window(0, 10)) == [window(0, 10)]
+    Ledger(still(state), [PROFILES]).add_first_load([window(0, 4)])
+    later = Ledger(still(committed(state)), [PROFILES])
     assert later.untouched
     assert later.first_load(window(0, 17)) == [window(4, 10)]
 
 
 def test_with_its_last_part_all_changes_before_its_first_run_have_been_read() -> None:
     state: dict[str, Any] = {}
-    ledger = Ledger(state, [PROFILES])
+    ledger = Ledger(still(state), [PROFILES])
     ledger.first_load(window(0, 10))
     ledger.add_first_load([window(6, 10)])
     assert ledger.untouched
@@ -105,7 +111,7 @@ def test_a_first_load_that_is_cut_off_anywhere_is_taken_up_where_it_was_committe
     for number, (parts, is_committed) in enumerate([*runs, ([[0, 10_000]], True), ([[0, 10_000]], True)]):
         end = horizon + number
         run = committed(state)
-        ledger = Ledger(run, [PROFILES])
+        ledger = Ledger(still(run), [PROFILES])
         loading = ledger.untouched
         asked = (
             ledger.first_load(window(0, end))
@@ -120,12 +126,12 @@ def test_a_first_load_that_is_cut_off_anywhere_is_taken_up_where_it_was_committe
             first_end = first_end or end
             state = run
             there |= rows
-        left = Ledger(committed(state), [PROFILES])
+        left = Ledger(still(committed(state)), [PROFILES])
         if not left.untouched:
             assert {second for one in left.read(PROFILES) for second in seconds(one)} <= there
             assert set(range(first_end)) <= there
     assert there == set(range(horizon + len(runs) + 1))
-    assert Ledger(state, [PROFILES]).read(PROFILES) == [window(0, horizon + len(runs) + 1)]
+    assert Ledger(still(state), [PROFILES]).read(PROFILES) == [window(0, horizon + len(runs) + 1)]
 
 
 def cut(one: Window, start: int, end: int) -> Window:
@@ -141,7 +147,7 @@ def test_the_parts_of_a_first_load_together_leave_no_gap(parts: list[list[int]],
     state: dict[str, Any] = {}
     whole = window(0, end)
     for start, stop in parts:
-        ledger = Ledger(state, [PROFILES])
+        ledger = Ledger(still(state), [PROFILES])
         if not ledger.untouched:
             break
         missing = ledger.first_load(whole)
@@ -150,7 +156,7 @@ def test_the_parts_of_a_first_load_together_leave_no_gap(parts: list[list[int]],
             ledger.add_first_load(read)
         state = committed(state)
     done = union(cut(whole, *part) for part in parts)
-    ledger = Ledger(state, [PROFILES])
+    ledger = Ledger(still(state), [PROFILES])
     if done == [whole]:
         assert ledger.read(PROFILES) == [whole]
     else:

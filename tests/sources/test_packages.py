@@ -31,11 +31,6 @@ NOON = second("2025-03-01T12:00:00")
 NOW = pendulum.datetime(2025, 6, 1)
 HORIZON = NOW.subtract(seconds=10)
 
-later_packages = pytest.mark.xfail(
-    strict=False,
-    reason="from the second package on, what has been read is noted in a state that dlt has let go of, and rows are appended",
-)
-
 NAMES = ("profiles", "campaigns", "campaign_messages", "events", "event_attributions")
 
 
@@ -186,7 +181,6 @@ def check_equal(house: House) -> None:
         assert sorted(id_ for (id_,) in house.rows(f"SELECT id FROM {name}")) == sorted(ids), name
 
 
-@later_packages
 def test_packages_together_are_what_one_would_be(open_house: Open, connect: Connect) -> None:
     house = open_house(busy_account())
     reading = extraction(house, connect)
@@ -202,7 +196,6 @@ def test_packages_together_are_what_one_would_be(open_house: Open, connect: Conn
     assert [walk.tally.status for walk in reading.walks] == ["complete"] * len(reading.walks)
 
 
-@later_packages
 def test_what_has_been_read_grows_from_package_to_package(open_house: Open, connect: Connect) -> None:
     house = open_house(busy_account(events=5_000))
     reading = extraction(house, connect, ["events"], package=Package(rows=1_000), max_lanes=1)
@@ -224,7 +217,6 @@ def test_a_package_holds_about_as_much_as_it_may(open_house: Open, connect: Conn
     assert loaded[-1] == 6_000
 
 
-@later_packages
 @pytest.mark.parametrize("packages", [1, 3])
 def test_a_load_that_is_cut_off_goes_on_from_its_last_package(
     packages: int, open_house: Open, connect: Connect
@@ -246,7 +238,6 @@ def test_a_load_that_is_cut_off_goes_on_from_its_last_package(
     assert before >= 1_000
 
 
-@later_packages
 def test_an_error_in_a_later_package_keeps_what_came_before_it(open_house: Open, connect: Connect) -> None:
     house = open_house(busy_account(events=4_000))
     house.sandbox.api.faults.ordered.append(Fault(kind="status", status=400, path="/api/events", after=3))
@@ -262,7 +253,6 @@ def test_an_error_in_a_later_package_keeps_what_came_before_it(open_house: Open,
     check_equal(house)
 
 
-@later_packages
 def test_the_next_load_reads_only_what_is_new(open_house: Open, connect: Connect) -> None:
     house = open_house(busy_account())
     for _ in load(house, extraction(house, connect)):
@@ -276,7 +266,6 @@ def test_the_next_load_reads_only_what_is_new(open_house: Open, connect: Connect
     check_equal(house)
 
 
-@later_packages
 def test_a_refresh_in_several_packages_doubles_nothing(open_house: Open, connect: Connect) -> None:
     house = open_house(busy_account())
     for _ in load(house, extraction(house, connect, package=Package(rows=10_000))):

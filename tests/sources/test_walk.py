@@ -230,7 +230,6 @@ def test_a_walk_without_a_window_begins_anew_when_its_cursor_expires(facts: Cont
     assert server.asked[0].path == server.asked[2].path
 
 
-@pytest.mark.xfail(strict=True, reason="a page that is read again and again is taken for progress")
 def test_a_cursor_that_always_expires_is_given_up(sandbox: Sandbox, client: Client, facts: Contract) -> None:
     expire_cursors(sandbox, times=10 * RESTARTS)
     with pytest.raises(CursorExpired, match="refused its own page cursor"):
