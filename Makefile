@@ -3,7 +3,7 @@
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN := $(UV) run --no-sync
 
-.PHONY: demo test check environment
+.PHONY: demo test check bench environment
 
 demo: environment
 	$(RUN) klaviyo-etl demo
@@ -16,6 +16,10 @@ check: environment
 	$(RUN) ruff format --check
 	$(RUN) mypy
 	$(RUN) lint-imports --no-logo
+
+# BENCH=--quick for a small one
+bench: environment
+	$(RUN) python -m benchmarks $(BENCH)
 
 environment: $(UV)
 	$(UV) sync --quiet --locked --all-extras

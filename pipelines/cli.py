@@ -115,6 +115,40 @@ def run(
         raise typer.Exit(code)
 
 
+@app.command(name="plan")
+def plan_command(
+    *,
+    select: SelectOption = "",
+    start: Annotated[str, typer.Option(metavar="DATE", help="As of a run.")] = "",
+    end: Annotated[str, typer.Option(metavar="DATE", help="As of a run.")] = "",
+    destination: DestinationOption = "duckdb",
+    full_refresh: Annotated[str, typer.Option(metavar="NAME,…", help="As of a run.")] = "",
+    log_format: FormatOption = LogFormat.TEXT,
+) -> None:
+    """Tell from a few requests what a run would take now: rows, requests, minutes, quota. Loads and writes nothing.
+
+    Example: klaviyo-etl plan --select events,profiles
+    """
+    with command(log_format):
+        from pipelines.load import Request, named, outcome
+        from pipelines.plan import log_prospect, plan, print_prospect
+        from pipelines.settings import instant, read_settings
+        from pipelines.warehouse import Warehouse
+
+        refreshed = names(full_refresh)
+        request = Request(
+            resources=named([*names(select), *refreshed] if select else None),
+            start=instant(start, "--start") if start else None,
+            end=instant(end, "--end") if end else None,
+            full_refresh=frozenset(resource.name for resource in named(refreshed)) if refreshed else frozenset(),
+        )
+        prospect = plan(read_settings(), Warehouse(destination), request)
+        print_prospect(console, prospect)
+        if log_format is LogFormat.JSON:
+            log_prospect(log, prospect)
+        raise typer.Exit(outcome(prospect.tallies)[0])
+
+
 @app.command()
 def demo(
     *,

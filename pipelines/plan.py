@@ -1,0 +1,222 @@
+"""What a run would take, told before it from a few cheap requests.
+
+windows      which the run would read: its own planning, from the state that the warehouse holds
+→ survey     how many rows lie where in them: a few pages of each query, and Klaviyo's own counts for events
+→ rehearsal  the run's own lanes and limiter over these rows, on a clock of their own: requests and minutes
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import dlt
+from dlt.common.destination.client import WithStateSync
+from dlt.destinations import duckdb
+from dlt.destinations.exceptions import DatabaseUndefinedRelation
+from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
+from dlt.pipeline.state_sync import load_pipeline_state_from_destination
+from rich.console import Console
+
+from pipelines.errors import ConfigurationError, RunError
+from pipelines.load import Request, extract
+from pipelines.rehearsal import at_full_rate, per_minute
+from pipelines.report import table
+from pipelines.scout import Scout
+from pipelines.settings import Settings
+from pipelines.warehouse import PIPELINE, SCHEMA, Warehouse, destination_errors
+from sources.klaviyo.errors import KlaviyoError, RevisionRetired, Unauthorized
+from sources.klaviyo.extraction import nothing_known
+from sources.klaviyo.limits import Limiter
+from sources.klaviyo.resources import NAMES
+from sources.klaviyo.tally import Status, Tally
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outlook:
+    """What a run would take for one resource. Figures are None where they belong to the resource whose pages bring it."""
+
+    resource: str
+    status: Status
+    rows: int = 0
+    """That Klaviyo would send, of which those that the warehouse has just so are not loaded again."""
+    requests: int | None = None
+    minutes: float | None = None
+    quota: float | None = None
+    """Requests as a share of what the endpoint allows everybody in a minute."""
+    exact: bool = False
+    """Whether the rows have been counted rather than estimated."""
+    how: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Use:
+    """What a run would ask of one endpoint."""
+
+    endpoint: str
+    requests: int
+    allowed: int
+    """Requests in a minute, for everybody."""
+    minutes: float
+
+    @property
+    def quota(self) -> float:
+        return self.requests / self.allowed
+
+
+@dataclass(frozen=True)
+class Prospect:
+    """The whole run."""
+
+    outlooks: list[Outlook]
+    uses: list[Use]
+    tallies: list[Tally]
+    """What planning has asked itself."""
+
+    @property
+    def rows(self) -> int:
+        return sum(one.rows for one in self.outlooks)
+
+    @property
+    def requests(self) -> int:
+        return sum(one.requests or 0 for one in self.outlooks)
+
+    @property
+    def minutes(self) -> float:
+        """All collections are read at once."""
+        return max((use.minutes for use in self.uses), default=0.0)
+
+    @property
+    def asked(self) -> int:
+        return sum(tally.requests for tally in self.tallies)
+
+
+def plan(settings: Settings, warehouse: Warehouse, request: Request) -> Prospect:
+    """Ask and reckon; nothing is loaded, locked or written. Raises RunError."""
+    states = committed(warehouse)
+    extraction = extract(settings, request, nothing_known, frozenset(NAMES))
+    scouts = [Scout(extraction, walk, states.get(walk.host.name, {})) for walk in extraction.walks]
+    try:
+        with ThreadPoolExecutor(len(scouts)) as pool:
+            deque(pool.map(Scout.look, scouts), maxlen=0)
+    except (Unauthorized, RevisionRetired) as error:
+        raise ConfigurationError(str(error)) from error
+    except KlaviyoError as error:
+        raise RunError(str(error)) from error
+    for scout in scouts:
+        scout.reckon()
+    outlooks = [outlook for scout in scouts for outlook in outlooks_of(scout)]
+    return Prospect(outlooks, used(extraction.client.limiter, scouts), [walk.tally for walk in extraction.walks])
+
+
+def outlooks_of(scout: Scout) -> Iterator[Outlook]:
+    """One for each resource; what the walk takes is said of the first, in whose pages the others come."""
+    tally, (first, *others) = scout.walk.tally, scout.walk.resources
+    if tally.status != "complete":
+        yield from (Outlook(resource=name, status=tally.status, how=tally.error) for name in tally.tables)
+        return
+    yield Outlook(
+        resource=first.name,
+        status="complete",
+        rows=scout.rows(first),
+        requests=scout.requests,
+        minutes=scout.seconds / 60,
+        quota=scout.requests / per_minute(scout.walk.endpoint),
+        exact=scout.exact(first),
+        how=scout.how,
+    )
+    for other in others:
+        how = f"in the pages of {first.name}"
+        yield Outlook(resource=other.name, status="complete", rows=scout.rows(other), exact=scout.exact(other), how=how)
+
+
+def used(limiter: Limiter, scouts: Sequence[Scout]) -> list[Use]:
+    """What each endpoint is asked by all walks together: those of one endpoint share its limit."""
+    by_path: dict[str, list[Scout]] = {}
+    for scout in scouts:
+        by_path.setdefault(scout.walk.endpoint.path, []).append(scout)
+    uses = []
+    for path, sharing in by_path.items():
+        endpoint, requests = sharing[0].walk.endpoint, sum(scout.requests for scout in sharing)
+        seconds = max(at_full_rate(limiter, endpoint, requests), *(scout.seconds for scout in sharing))
+        uses.append(Use(endpoint=path, requests=requests, allowed=per_minute(endpoint), minutes=seconds / 60))
+    return uses
+
+
+def committed(warehouse: Warehouse) -> dict[str, dict[str, Any]]:
+    """What the warehouse says has been read, by walk: without a lock, a write, or a trace in the runs' working folder."""
+    if warehouse.path and not warehouse.path.exists():
+        return {}
+    with tempfile.TemporaryDirectory() as folder, destination_errors(warehouse):
+        pipeline = dlt.pipeline(
+            PIPELINE, destination=read_only(warehouse), dataset_name=warehouse.dataset, pipelines_dir=folder
+        )
+        with pipeline.destination_client() as client:
+            assert isinstance(client, WithStateSync)
+            try:
+                state: Any = load_pipeline_state_from_destination(PIPELINE, client)
+            except DatabaseUndefinedRelation:
+                state = None
+    resources: dict[str, dict[str, Any]] = (state or {}).get("sources", {}).get(SCHEMA, {}).get("resources", {})
+    return resources
+
+
+def read_only(warehouse: Warehouse) -> Any:  # noqa: ANN401 - dlt's factory type is not exported
+    if warehouse.path is None:
+        return warehouse.destination
+    return duckdb(credentials=DuckDbCredentials(str(warehouse.path), read_only=True))
+
+
+# --- how it is said ------------------------------------------------------------------------------------------------
+
+
+def print_prospect(console: Console, prospect: Prospect) -> None:
+    """One line for each resource, one for each endpoint, and a last one for the run."""
+    console.print(
+        table(("resource", "rows", "requests", "minutes", "quota", "rows are", "by"), map(cells, prospect.outlooks))
+    )
+    console.print()
+    console.print(
+        table(
+            ("endpoint", "requests", "a minute's limit", "share of it", "minutes"),
+            ((use.endpoint, use.requests, use.allowed, f"{use.quota:.0%}", use.minutes) for use in prospect.uses),
+        )
+    )
+    console.print(
+        f"\nabout {prospect.rows:,} rows with {prospect.requests:,} requests in {prospect.minutes:.1f} minutes, "
+        f"and what the warehouse needs to load them; told by {prospect.asked} requests"
+    )
+
+
+def cells(outlook: Outlook) -> tuple[str | float | None, ...]:
+    if outlook.status != "complete":
+        return outlook.resource, None, None, None, None, outlook.status.replace("_", " "), outlook.how
+    quota = None if outlook.quota is None else f"{outlook.quota:.0%}"
+    return (
+        outlook.resource,
+        outlook.rows,
+        outlook.requests,
+        outlook.minutes,
+        quota,
+        "exact" if outlook.exact else "estimated",
+        outlook.how,
+    )
+
+
+def log_prospect(log: logging.Logger, prospect: Prospect) -> None:
+    """One event for each resource, and one for the run."""
+    for outlook in prospect.outlooks:
+        log.info("planned %s", outlook.resource, extra={"facts": {"event": "planned", **asdict(outlook)}})
+    facts = {
+        "event": "plan",
+        "rows": prospect.rows,
+        "requests": prospect.requests,
+        "minutes": prospect.minutes,
+        "asked": prospect.asked,
+    }
+    log.info("planned a run", extra={"facts": facts})
