@@ -25,13 +25,13 @@ from rich.console import Console
 
 from pipelines.errors import ConfigurationError, RunError
 from pipelines.load import Request, extract
-from pipelines.rehearsal import at_full_rate, per_minute
+from pipelines.rehearsal import Rehearsal, Stage, at_full_rate, per_minute
 from pipelines.report import table
 from pipelines.scout import Scout
 from pipelines.settings import Settings
 from pipelines.warehouse import PIPELINE, SCHEMA, Warehouse, destination_errors
 from sources.klaviyo.errors import KlaviyoError, RevisionRetired, Unauthorized
-from sources.klaviyo.extraction import nothing_known
+from sources.klaviyo.extraction import Extraction, nothing_known
 from sources.klaviyo.limits import Limiter
 from sources.klaviyo.resources import NAMES
 from sources.klaviyo.tally import Status, Tally
@@ -108,13 +108,23 @@ def plan(settings: Settings, warehouse: Warehouse, request: Request) -> Prospect
         raise ConfigurationError(str(error)) from error
     except KlaviyoError as error:
         raise RunError(str(error)) from error
-    for scout in scouts:
-        scout.reckon()
-    outlooks = [outlook for scout in scouts for outlook in outlooks_of(scout)]
-    return Prospect(outlooks, used(extraction.client.limiter, scouts), [walk.tally for walk in extraction.walks])
+    rehearsed = [*zip(scouts, rehearse(extraction, scouts), strict=True)]
+    outlooks = [outlook for scout, rehearsal in rehearsed for outlook in outlooks_of(scout, rehearsal)]
+    uses = used(extraction.client.limiter, [rehearsal for _, rehearsal in rehearsed])
+    return Prospect(outlooks, uses, [walk.tally for walk in extraction.walks])
 
 
-def outlooks_of(scout: Scout) -> Iterator[Outlook]:
+def rehearse(extraction: Extraction, scouts: Sequence[Scout]) -> list[Rehearsal]:
+    """All walks at once, as a run has them."""
+    stage = Stage(extraction.client)
+    rehearsals = [scout.rehearsal(stage) for scout in scouts]
+    for rehearsal in rehearsals:
+        rehearsal.begin()
+    stage.perform()
+    return rehearsals
+
+
+def outlooks_of(scout: Scout, rehearsal: Rehearsal) -> Iterator[Outlook]:
     """One for each resource; what the walk takes is said of the first, in whose pages the others come."""
     tally, (first, *others) = scout.walk.tally, scout.walk.resources
     if tally.status != "complete":
@@ -124,9 +134,9 @@ def outlooks_of(scout: Scout) -> Iterator[Outlook]:
         resource=first.name,
         status="complete",
         rows=scout.rows(first),
-        requests=scout.requests,
-        minutes=scout.seconds / 60,
-        quota=scout.requests / per_minute(scout.walk.endpoint),
+        requests=rehearsal.requests,
+        minutes=rehearsal.seconds / 60,
+        quota=rehearsal.requests / per_minute(scout.walk.endpoint),
         exact=scout.exact(first),
         how=scout.how,
     )
@@ -135,15 +145,15 @@ def outlooks_of(scout: Scout) -> Iterator[Outlook]:
         yield Outlook(resource=other.name, status="complete", rows=scout.rows(other), exact=scout.exact(other), how=how)
 
 
-def used(limiter: Limiter, scouts: Sequence[Scout]) -> list[Use]:
+def used(limiter: Limiter, rehearsals: Sequence[Rehearsal]) -> list[Use]:
     """What each endpoint is asked by all walks together: those of one endpoint share its limit."""
-    by_path: dict[str, list[Scout]] = {}
-    for scout in scouts:
-        by_path.setdefault(scout.walk.endpoint.path, []).append(scout)
+    by_path: dict[str, list[Rehearsal]] = {}
+    for rehearsal in rehearsals:
+        by_path.setdefault(rehearsal.endpoint.path, []).append(rehearsal)
     uses = []
     for path, sharing in by_path.items():
-        endpoint, requests = sharing[0].walk.endpoint, sum(scout.requests for scout in sharing)
-        seconds = max(at_full_rate(limiter, endpoint, requests), *(scout.seconds for scout in sharing))
+        endpoint, requests = sharing[0].endpoint, sum(one.requests for one in sharing)
+        seconds = max(at_full_rate(limiter, endpoint, requests), *(one.seconds for one in sharing))
         uses.append(Use(endpoint=path, requests=requests, allowed=per_minute(endpoint), minutes=seconds / 60))
     return uses
 

@@ -1,4 +1,4 @@
-"""A walk performed over rows that are only imagined: by the run's lanes and limiter, on a clock of its own."""
+"""A run performed over rows that are only imagined: by its own lanes and limiter, on a clock of their own."""
 
 from __future__ import annotations
 
@@ -64,20 +64,44 @@ class ImaginedLanes(Lanes[Stretch, None]):
             self.opened()
 
 
+class Stage:
+    """A clock, a processor and a client that rehearsed walks share as those of a run do."""
+
+    def __init__(self, of: Client) -> None:
+        self.now = self.busy_until = 0.0
+        self.limiter = Limiter(of.limiter.share, clock=lambda: self.now)
+        self.client = Client("", "", of.revision, self.limiter, clock=lambda: self.now)
+        self.order = count()
+        self.waiting: list[tuple[float, int, Iterator[float]]] = []
+
+    def enter(self, course: Iterator[float]) -> None:
+        """Begin something that yields the seconds until it goes on."""
+        heapq.heappush(self.waiting, (self.now, next(self.order), course))
+
+    def perform(self) -> None:
+        while self.waiting:
+            self.now, _, course = heapq.heappop(self.waiting)
+            pause = next(course, None)
+            if pause is not None:
+                heapq.heappush(self.waiting, (self.now + pause, next(self.order), course))
+
+    def work(self, latency: float, labour: float) -> float:
+        """Seconds until a page has been worked on: one at a time. To the client, those that wait look like slow answers."""
+        done = max(self.now, self.busy_until) + labour
+        pause, self.busy_until = done - self.now, done
+        self.client.latency += (latency + pause - self.client.latency) * SMOOTHING
+        return pause
+
+
 class Rehearsal:
-    """A walk over rows that are only imagined, at the run's pace."""
+    """One walk, at the pace that its answers have had: seconds to wait for each, and seconds of work with each."""
 
     def __init__(
-        self, extraction: Extraction, walk: Walk, surveys: Sequence[Survey], latency: float, labour: float
+        self, stage: Stage, extraction: Extraction, walk: Walk, surveys: Sequence[Survey], pace: tuple[float, float]
     ) -> None:
-        self.now, self.requests, self.latency, self.labour = 0.0, 0, latency, labour
-        self.busy_until = 0.0
-        """The processor: it takes one page after another."""
-        self.endpoint, self.size = walk.endpoint, walk.endpoint.page_size or FIXED_PAGE
-        self.limiter = Limiter(extraction.client.limiter.share, clock=lambda: self.now)
-        self.client = Client("", "", extraction.client.revision, self.limiter, clock=lambda: self.now)
-        # The run has one notion of latency, which the collections with the largest pages make.
-        self.client.latency = max(latency, extraction.client.latency)
+        self.stage, self.endpoint, self.size = stage, walk.endpoint, walk.endpoint.page_size or FIXED_PAGE
+        self.latency, self.labour = pace
+        self.requests, self.seconds = 0, 0.0
         self.curves = {
             query: Curve(piece for survey in surveys if survey.part.query == query for piece in survey.pieces)
             for query in dict.fromkeys(survey.part.query for survey in surveys)
@@ -87,57 +111,37 @@ class Rehearsal:
             lambda part: imagined(self.curves[part.query], part, self.size),
             lambda _page, _within: None,
             extraction.max_lanes,
-            partial(self.client.has_room, walk.endpoint),
+            partial(stage.client.has_room, walk.endpoint),
         )
-        self.lanes.opened = self.enter
-        self.order = count()
-        self.waiting: list[tuple[float, int, Iterator[float]]] = []
+        self.lanes.opened = lambda: stage.enter(self.lane())
 
-    def perform(self) -> tuple[int, float]:
-        """Requests and seconds that the walk takes."""
+    def begin(self) -> None:
         pages = sum(curve.rows for curve in self.curves.values()) / self.size
         if pages > REHEARSED:
-            return self.reckon(pages)
-        self.lanes.open_lane()
-        while self.waiting:
-            self.now, _, lane = heapq.heappop(self.waiting)
-            self.move(lane)
-        return self.requests, self.now
+            self.reckon(pages)
+        else:
+            self.lanes.open_lane()
 
-    def reckon(self, pages: float) -> tuple[int, float]:
-        """As `perform`, for so many pages that what lanes cost beside them hardly matters."""
-        requests = ceil(pages) + self.lanes.most
-        in_turn = requests * max(self.latency / self.lanes.most, self.labour)
-        return requests, max(at_full_rate(self.limiter, self.endpoint, requests), in_turn)
-
-    def queue(self) -> float:
-        """Seconds until a page has been worked on; to the client, pages that wait look like slow answers."""
-        done = max(self.now, self.busy_until) + self.labour
-        pause, self.busy_until = done - self.now, done
-        self.client.latency += (self.latency + pause - self.client.latency) * SMOOTHING
-        return pause
-
-    def enter(self) -> None:
-        heapq.heappush(self.waiting, (self.now, next(self.order), self.lane()))
-
-    def move(self, lane: Iterator[float]) -> None:
-        pause = next(lane, None)
-        if pause is not None:
-            heapq.heappush(self.waiting, (self.now + pause, next(self.order), lane))
+    def reckon(self, pages: float) -> None:
+        """For so many pages that what lanes cost beside them hardly matters."""
+        self.requests = ceil(pages) + self.lanes.most
+        in_turn = self.requests * max(self.latency / self.lanes.most, self.labour)
+        self.seconds = max(at_full_rate(self.stage.limiter, self.endpoint, self.requests), in_turn)
 
     def lane(self) -> Iterator[float]:
-        """The course of a lane: the seconds that each step takes."""
+        """The course of a lane."""
         while (work := self.lanes.next_range()) is not None:
             for page in self.lanes.follow(work):
-                while wait := self.limiter.reserve(self.endpoint):
+                while wait := self.stage.limiter.reserve(self.endpoint):
                     yield wait
                 self.requests += 1
                 yield self.latency
-                yield self.queue()
+                yield self.stage.work(self.latency, self.labour)
                 if not self.lanes.place(work, page)[2]:
                     break
             self.lanes.busy.discard(work)
         self.lanes.lanes -= 1
+        self.seconds = self.stage.now
 
 
 def at_full_rate(limiter: Limiter, endpoint: Endpoint, requests: int) -> float:

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from pendulum import DateTime
 
-from pipelines.rehearsal import HALF, Rehearsal
+from pipelines.rehearsal import HALF, Rehearsal, Stage
 from pipelines.survey import Curve, Gap, Piece, Span, Survey, instant, total
 from sources.klaviyo import aggregates
 from sources.klaviyo.errors import BadRequest, KlaviyoError, NotPermitted
@@ -33,6 +33,8 @@ COUNTS: Final = 40
 """The most counts asked of Klaviyo: less than a minute's worth, whatever the account."""
 CREATED: Final = ("created", "created_at")
 METRICS: Final = select(["metrics"])[0]
+LOADING: Final = 2.0
+"""Loading a page takes our processor about as long again as reading it."""
 DAY: Final = 86_400.0
 
 
@@ -43,8 +45,6 @@ class Scout:
     extraction: Extraction
     walk: Walk
     state: dict[str, Any]
-    requests: int = field(default=0, init=False)
-    seconds: float = field(default=0.0, init=False)
     asked: int = field(default=0, init=False)
     sizes: Counter[str] = field(default_factory=Counter, init=False)
     """Rows of each table, and objects (""), in the pages seen."""
@@ -66,10 +66,9 @@ class Scout:
         except KlaviyoError as error:
             self.extraction.give_up(self.walk, error)
 
-    def reckon(self) -> None:
-        if self.found:
-            rehearsal = Rehearsal(self.extraction, self.walk, self.found, median(self.answers), median(self.labours))
-            self.requests, self.seconds = rehearsal.perform()
+    def rehearsal(self, stage: Stage) -> Rehearsal:
+        pace = (median(self.answers), LOADING * median(self.labours)) if self.answers else (0.0, 0.0)
+        return Rehearsal(stage, self.extraction, self.walk, self.found, pace)
 
     def surveys(self) -> list[Survey]:
         state = deepcopy(self.state)
