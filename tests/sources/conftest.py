@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dlt.common.configuration.container import Container
+from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 from hypothesis import settings
 
 from sandbox.account import Account
@@ -77,6 +79,12 @@ def _quiet() -> Iterator[None]:
         environment.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
         environment.setenv("RUNTIME__LOG_LEVEL", "CRITICAL")
         yield
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _configuration_as_read() -> None:
+    """What the main job has set for dlt in this process, in a test before, is not the source's own."""
+    Container()[PluggableRunContext].reload_providers()
 
 
 @pytest.fixture

@@ -193,7 +193,9 @@ def test_an_earlier_start_date_reads_what_is_missing_and_no_more(open_house: Ope
     house.forget_requests()
     house.load("events", start_date="2024-01-01")
     assert house.rows("SELECT id FROM events ORDER BY id") == [("e1",), ("e2",)]
-    assert [one.value for one in house.asked("/api/events")[0]] == ["2024-01-01T00:00:00Z", "2025-01-01T00:00:00Z"]
+    assert ["2024-01-01T00:00:00Z", "2025-01-01T00:00:00Z"] in [
+        [one.value for one in asked] for asked in house.asked("/api/events")
+    ]
 
 
 def test_one_past_range_is_read_and_the_rest_stays_due_once(open_house: Open) -> None:
