@@ -50,7 +50,12 @@ class Ledger:
         return gaps(Window(BEGINNING, moment(noted["until"])), windows(noted["windows_read"]))
 
     def add_first_load(self, read: Iterable[Window]) -> None:
-        """Note a part of the first load. With its last part, all changes before its first run have been read."""
+        """Note a part of the first load. With its last part, all changes before its first run have been read.
+
+        A walk whose last page fills a package notes its end again with the next one; by then that is said already.
+        """
+        if not self.untouched:
+            return
         noted = self.state["first_load"]
         noted["windows_read"] = spelled(union([*windows(noted["windows_read"]), *read]))
         whole = Window(BEGINNING, moment(noted["until"]))

@@ -238,7 +238,6 @@ def test_a_load_that_is_cut_off_goes_on_from_its_last_package(
     assert before >= 1_000
 
 
-@pytest.mark.xfail(strict=True, reason="the end of the first load is noted twice, and the second time it is not there")
 def test_a_first_load_whose_last_page_fills_a_package_is_over_once(open_house: Open, connect: Connect) -> None:
     house = open_house(busy_account(events=0))
     states = [*load(house, extraction(house, connect, ["profiles"], package=Package(rows=50), max_lanes=1))]
