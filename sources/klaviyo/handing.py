@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Final
 
@@ -27,6 +27,7 @@ class Handing:
         """What dlt has been told of tables in this package; it forgets with each."""
         self.seen: dict[str, set[tuple[str, ...]]] = defaultdict(set)
         self.held: dict[str, list[pa.Table]] = {table.name: [] for table in walk.tables}
+        self.held_bytes: Counter[str] = Counter()
 
     def rows(self, page: Rows) -> Iterator[object]:
         """Take a page's rows. Yield what has become enough to hand over."""
@@ -40,7 +41,8 @@ class Handing:
                 self.walk.tally.new_columns |= {f"{name}.{column.name}" for column in added}
                 self.columns[name] += tuple(added)
             self.held[name].append(rows)
-            if sum(part.nbytes for part in self.held[name]) >= ENOUGH:
+            self.held_bytes[name] += rows.nbytes
+            if self.held_bytes[name] >= ENOUGH:
                 yield self.hand_over(table)
 
     def unseen(self, table: Table, rows: pa.Table) -> pa.Table:
@@ -65,6 +67,7 @@ class Handing:
         name = table.name
         rows = pa.concat_tables(self.held[name], promote_options="default")
         self.held[name] = []
+        self.held_bytes[name] = 0
         if self.declared.get(name) == self.columns[name]:
             return dlt.mark.with_table_name(rows, name)
         self.declared[name] = self.columns[name]

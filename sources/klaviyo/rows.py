@@ -10,10 +10,12 @@ from __future__ import annotations
 import logging
 import math
 import re
+from array import array
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
+from itertools import accumulate
 from typing import Any, Final
 
 import msgspec
@@ -47,8 +49,7 @@ class Relationship(msgspec.Struct, gc=False):
 
     @property
     def identifiers(self) -> list[Identifier]:
-        data = self.data or []
-        return data if isinstance(data, list) else [data]
+        return self.data if isinstance(self.data, list) else [self.data] if self.data else []
 
 
 class Item(msgspec.Struct, gc=False):
@@ -81,6 +82,7 @@ class Document(msgspec.Struct):
 
 DOCUMENT: Final = msgspec.json.Decoder(Document)
 OBJECT: Final = msgspec.json.Decoder(Attributes | None)
+OBJECTS: Final = msgspec.json.Decoder(list[Attributes | None])
 
 ESCAPES: Final = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.", re.DOTALL
@@ -144,7 +146,7 @@ class PageReader:
         """Raises MalformedPage when the body is not the whole document that it should be."""
         try:
             # Free-form JSON is passed on unread: only here would broken bytes be noticed.
-            pa.array([body], pa.binary()).cast(pa.string())
+            joined([body]).validate(full=True)
             document = decode(body)
         except (msgspec.MsgspecError, pa.ArrowInvalid, RecursionError) as error:
             raise MalformedPage(f"not a JSON:API collection: {type(error).__name__}") from None
@@ -266,12 +268,7 @@ class Builder:
         return name + UNFIT if name.lower() in taken else name
 
     def nested(self, tree: Tree, values: Values, name: str) -> None:
-        objects: list[Attributes | None] = []
-        unfit: list[Raw | None] = []
-        for value in values:
-            fits = value is None or bytes(value)[:1] == b"{" or bytes(value) == NULL
-            objects.append(OBJECT.decode(value) if value is not None and fits else None)
-            unfit.append(None if fits else value)
+        objects, unfit = objects_of(values)
         self.attributes(tree, objects, f"{name}__")
         self.keep_unfit(name, unfit)
 
@@ -302,18 +299,16 @@ def parent_relation(parent: str) -> str:
 
 def row_hash(item: Item, included: Included) -> int:
     """64 bits of what Klaviyo sent about an object: attributes, linkage, and the linkage of what is included with it."""
-    parts: list[bytes | Raw] = [item.id.encode()]
-    for name, value in (item.attributes or {}).items():
-        parts += (name.encode(), value)
+    attributes = item.attributes or {}
+    names = [item.id, *attributes]
     for name, relationship in (item.relationships or {}).items():
-        for related in relationship.identifiers if relationship else ():
-            parts.append(f"{name}={related.id}".encode())
-            child = included.get((related.type, related.id))
-            parts += (
-                [f"{deeper}={child.related(deeper)}".encode() for deeper in child.relationships or ()] if child else ()
-            )
+        for related in relationship.identifiers if relationship and relationship.data else ():
+            names += (name, related.id)
+            if included and (child := included.get((related.type, related.id))):
+                names += [f"{deeper}={child.related(deeper)}" for deeper in child.relationships or ()]
+    spelled = b"\0".join(["\0".join(names).encode(), *attributes.values()])
     # As signed as a column of the warehouse.
-    return xxhash.xxh3_64_intdigest(b"\0".join(parts)) - (1 << 63)
+    return xxhash.xxh3_64_intdigest(spelled) - (1 << 63)
 
 
 # --- columns -------------------------------------------------------------------------------------------------------
@@ -334,17 +329,54 @@ LAST_INSTANT: Final = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp()) * 1_00
 
 def column(values: Values, of: ColumnType) -> tuple[pa.Array, Values]:
     """The values as an Arrow array, and those that did not fit in their places."""
+    if values.count(None) == len(values):
+        return pa.nulls(len(values), ARROW[of]), ()
     if of == "json":
-        raw = [None if value is None or bytes(value) == NULL else bytes(value) for value in values]
-        return pa.array(raw, pa.binary()).cast(pa.string()), ()
+        return json_column([NULL if value is None else value for value in values]), ()
     try:
-        joined = b"[" + b",".join(NULL if value is None else value for value in values) + b"]"
-        array = pa.array(DECODERS[of].decode(joined)).cast(ARROW[of])
+        fit = pa.array(DECODERS[of].decode(listed(values))).cast(ARROW[of])
     except (msgspec.MsgspecError, pa.ArrowInvalid, OverflowError):
         return one_by_one(values, of)
-    if of == "timestamp" and not within_calendar(array):
+    if of == "timestamp" and not within_calendar(fit):
         return one_by_one(values, of)
-    return array, ()
+    return fit, ()
+
+
+def objects_of(values: Values) -> tuple[Sequence[Attributes | None], Values]:
+    """The values as objects, and those that are none in their places."""
+    try:
+        return OBJECTS.decode(listed(values)), ()
+    except msgspec.ValidationError:
+        objects = [one_object(value) for value in values]
+        return objects, [
+            None if value is None or bytes(value) == NULL or found is not None else value
+            for value, found in zip(values, objects, strict=True)
+        ]
+
+
+def one_object(value: Raw | None) -> Attributes | None:
+    try:
+        return None if value is None else OBJECT.decode(value)
+    except msgspec.ValidationError:
+        return None
+
+
+def listed(values: Values) -> bytes:
+    """The values as one JSON list."""
+    return b"[" + b",".join([NULL if value is None else value for value in values]) + b"]"
+
+
+def json_column(values: Sequence[Raw | bytes]) -> pa.Array:
+    """JSON as it is spelled, as text; a JSON null is none."""
+    texts = joined(values)
+    nulls = pc.equal(texts, NULL.decode())
+    return pc.if_else(nulls, None, texts) if nulls.true_count else texts
+
+
+def joined(values: Sequence[Raw | bytes]) -> pa.Array:
+    """The values as texts, copied once and not looked at."""
+    offsets = array("i", accumulate(map(len, values), initial=0))
+    return pa.Array.from_buffers(pa.string(), len(values), [None, *map(pa.py_buffer, (offsets, b"".join(values)))])
 
 
 def within_calendar(instants: pa.Array) -> bool:
