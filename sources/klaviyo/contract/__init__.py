@@ -19,6 +19,19 @@ class Limit(NamedTuple):
     seconds: int
 
 
+@dataclass(frozen=True)
+class ReportFacts:
+    """What a report can tell, by what, and in which steps of time."""
+
+    statistics: tuple[str, ...]
+    group_by: tuple[str, ...] = ()
+    intervals: tuple[str, ...] = ()
+    conversion: bool = False
+    """Whether it is asked about one conversion metric at a time."""
+    pages: bool = False
+    """Whether an answer may be cut into pages; each is a request."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
     """What Klaviyo allows at one method and path."""
@@ -33,6 +46,7 @@ class Endpoint:
     include: frozenset[str]
     additional_fields: dict[str, list[str]]
     operators: dict[str, frozenset[str]]
+    report: ReportFacts | None = None
 
     def allows(self, operator: str, on: str) -> bool:
         return operator in self.operators.get(on, ())
@@ -92,6 +106,17 @@ def _endpoint(name: str, facts: dict[str, Any]) -> Endpoint:
         include=frozenset(facts.get("include", ())),
         additional_fields=facts.get("additional_fields", {}),
         operators={on: _operators(spec) for on, spec in facts.get("filters", {}).items()},
+        report=_report(facts["report"]) if "report" in facts else None,
+    )
+
+
+def _report(facts: dict[str, Any]) -> ReportFacts:
+    return ReportFacts(
+        statistics=tuple(facts["statistics"]),
+        group_by=tuple(facts.get("group_by", ())),
+        intervals=tuple(facts.get("intervals", ())),
+        conversion=facts.get("conversion", False),
+        pages=facts.get("pages", False),
     )
 
 

@@ -3,7 +3,8 @@
     python -m sources.klaviyo.contract.extract openapi.json
 
 writes `<revision>.json` beside this module: every readable `/api` endpoint (limits, scopes, paging, filters, sorts,
-includes, fieldsets) and every response object's attributes and relationships. Facts only; no prose is carried over.
+includes, fieldsets, what a report tells) and every response object's attributes and relationships. Facts only; no prose
+is carried over.
 A new revision is this one command and a diff to read.
 """
 
@@ -158,8 +159,24 @@ class Contract:
                 field: spec["operators"] | value_facts(spec.get("value") or {}) for field, spec in filters.items()
             },
             "filter_required": parameters.get("filter", {}).get("required", False),
+            "report": self.report(operation) if is_query(operation) else None,
         }
         return {key: value for key, value in facts.items() if value not in (None, [], {}, False)}
+
+    def report(self, operation: Json) -> Json:
+        """What a report can tell, by what, and in which steps of time."""
+        body = self.api.resolve(operation["requestBody"]["content"]["application/vnd.api+json"]["schema"])
+        asked = self.api.resolve(self.api.resolve(body["properties"]["data"])["properties"]["attributes"])["properties"]
+        frames = [self.api.resolve(one) for one in asked.get("timeframe", {}).get("oneOf", ())]
+        facts: Json = {
+            "statistics": choices(asked.get("statistics") or asked["measurements"]),
+            "group_by": choices(asked.get("group_by") or asked.get("by") or {}),
+            "intervals": asked.get("interval", {}).get("enum", []),
+            "timeframes": [key for frame in frames for key in frame["properties"].get("key", {}).get("enum", ())],
+            "conversion": "conversion_metric_id" in asked,
+            "pages": any(parameter["name"] == "page_cursor" for parameter in operation["parameters"]),
+        }
+        return {key: value for key, value in facts.items() if value not in ([], False)}
 
     def page(self, parameters: dict[str, Json]) -> Json | None:
         if "page[size]" in parameters:
@@ -190,6 +207,12 @@ class Contract:
         many = data.get("type") == "array"
         target = self.api.resolve(data["items"] if many else data)
         return {"type": self.api.resolve(target["properties"]["type"])["enum"][0], "many": many}
+
+
+def choices(schema: Json) -> list[str]:
+    """The values that an array may hold."""
+    values: list[str] = schema.get("items", {}).get("enum", [])
+    return values
 
 
 def is_query(operation: Json) -> bool:
