@@ -165,4 +165,22 @@ def _pattern(segments: tuple[str, ...] | list[str]) -> tuple[str, ...]:
 
 @lru_cache
 def load(revision: str) -> Contract:
-    return Contract(msgspec.json.decode((DIRECTORY / f"{revision}.json").read_bytes(), type=File))
+    return Contract(msgspec.convert(_facts(revision), File))
+
+
+def _facts(revision: str) -> Tree:
+    """A revision's file, on top of the one that it names as its base."""
+    facts: Tree = msgspec.json.decode((DIRECTORY / f"{revision}.json").read_bytes())
+    return _patched(_facts(facts["base"]), facts) if "base" in facts else facts
+
+
+def _patched(facts: Tree, patch: Tree) -> Tree:
+    """The facts after a JSON merge patch (RFC 7396)."""
+    kept = dict(facts)
+    for name, value in patch.items():
+        old = facts.get(name)
+        if value is None:
+            kept.pop(name, None)
+        else:
+            kept[name] = _patched(old if isinstance(old, dict) else {}, value) if isinstance(value, dict) else value
+    return kept

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,67 @@ def test_the_file_of_a_revision_names_that_revision() -> None:
     assert contract.revisions()
     for revision in contract.revisions():
         assert contract.load(revision).revision == revision
+
+
+def test_an_unknown_revision_is_refused_with_the_setting_and_the_known_ones() -> None:
+    with pytest.raises(ValueError, match=r"sources\.klaviyo\.revision: '2020-01-01' .* 2026-07-15, 2026-10-15"):
+        contract.load("2020-01-01")
+
+
+def test_a_merge_patch_takes_away_merges_and_replaces() -> None:
+    facts = {"gone": 1, "kept": 2, "tree": {"gone": 1, "kept": [1, 2], "leaf": 1}}
+    patch = {"gone": None, "tree": {"gone": None, "kept": [3], "leaf": {"new": 1}}, "new": {"tree": {"leaf": 1}}}
+    made = {"kept": 2, "tree": {"kept": [3], "leaf": {"new": 1}}, "new": {"tree": {"leaf": 1}}}
+    assert contract.patched(facts, patch) == made
+
+
+def test_a_file_on_top_of_another_says_what_differs_and_nothing_else() -> None:
+    folder = Path(contract.__file__).parent
+    files = {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
+    patches = [patch for patch in files.values() if "base" in patch]
+    assert patches
+
+    def repeated(facts: Any, differing: Any, place: str) -> Iterator[str]:
+        if not isinstance(differing, dict) or not isinstance(facts, dict):
+            if facts == differing:
+                yield place
+            return
+        for name in differing.keys() & facts.keys():
+            yield from repeated(facts[name], differing[name], f"{place} > {name}")
+        yield from (f"{place} > {name}" for name, fact in differing.items() if fact is None and name not in facts)
+
+    for patch in patches:
+        assert not list(repeated(files[patch["base"]], patch, patch["revision"]))
+
+
+@pytest.mark.parametrize("revision", contract.revisions())
+def test_every_path_of_a_revision_still_answers_with_an_object_that_it_describes(revision: str) -> None:
+    facts = contract.load(revision)
+    for name, endpoint in facts.endpoints.items():
+        kind = facts.objects[endpoint.object].type
+        assert endpoint.limits, name
+        assert set(endpoint.included) <= facts.objects.keys(), name
+        included = {facts.objects[shape].type for shape in endpoint.included}
+        assert bool(included) == bool(endpoint.include), name
+        assert kind, name
+
+
+def test_campaigns_of_2026_10_15_say_little_themselves() -> None:
+    facts = contract.load("2026-10-15")
+    campaigns = facts.collection("/api/campaigns")
+    assert {"campaign-audiences", "campaign-messages", "tags"} == campaigns.include
+    assert not campaigns.allows("equals", "messages.channel")
+    assert facts.objects[campaigns.object].attributes.keys() == {"created_at", "updated_at", "definition"}
+    messages = facts.collection("/api/campaign-messages")
+    assert messages.page_size == 100
+    assert messages.allows("greater-or-equal", "updated")
+    variations = facts.collection("/api/campaign-messages/{id}/campaign-variations")
+    assert facts.objects[variations.object].type == "campaign-variation"
+
+
+@pytest.mark.parametrize(("revision", "day"), [("2024-10-15", date(2026, 10, 15)), ("2026-07-15", date(2028, 7, 15))])
+def test_a_revision_is_served_for_two_years(revision: str, day: date) -> None:
+    assert contract.retirement(revision) == day
 
 
 def test_a_page_holds_at_most_1000_events_and_100_profiles(facts: Contract) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 ColumnType = Literal["text", "bigint", "double", "bool", "timestamp", "date", "json"]
 Tree = dict[str, "ColumnType | Tree"]
+
+YEARS_SERVED: Final = 2
+"""A revision is stable for a year, deprecated for another, then retired."""
 
 
 class Limit(NamedTuple):
@@ -81,17 +85,41 @@ def revisions() -> list[str]:
     return sorted(path.stem for path in Path(__file__).parent.glob("*.json"))
 
 
+def retirement(revision: str) -> date:
+    """The day from which Klaviyo no longer serves the revision."""
+    released = date.fromisoformat(revision)
+    return released.replace(year=released.year + YEARS_SERVED)
+
+
 @cache
 def load(revision: str) -> Contract:
     """Raises ValueError for a revision that we hold no contract of."""
     if revision not in revisions():
-        raise ValueError(f"no contract for revision {revision}; there are: {', '.join(revisions())}")
-    facts = json.loads(Path(__file__).with_name(f"{revision}.json").read_text())
+        raise ValueError(f"sources.klaviyo.revision: {revision!r} is not known; known: {', '.join(revisions())}")
+    facts = _facts(revision)
     return Contract(
         revision=facts["revision"],
         endpoints={name: _endpoint(name, endpoint) for name, endpoint in facts["endpoints"].items()},
         objects={name: _object(value) for name, value in facts["objects"].items()},
     )
+
+
+def _facts(revision: str) -> dict[str, Any]:
+    """A revision's file, on top of the one that it names as its base."""
+    facts: dict[str, Any] = json.loads(Path(__file__).with_name(f"{revision}.json").read_text())
+    return patched(_facts(facts["base"]), facts) if "base" in facts else facts
+
+
+def patched(facts: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
+    """The facts after a JSON merge patch (RFC 7396): null takes away, objects are merged, all else replaces."""
+    kept = dict(facts)
+    for name, value in patch.items():
+        old = facts.get(name)
+        if value is None:
+            kept.pop(name, None)
+        else:
+            kept[name] = patched(old if isinstance(old, dict) else {}, value) if isinstance(value, dict) else value
+    return kept
 
 
 def _endpoint(name: str, facts: dict[str, Any]) -> Endpoint:
