@@ -60,6 +60,9 @@ class Counting:
         self.sent[address.removeprefix(base).rstrip("/")] += len(data)
         return made
 
+    def forget(self) -> None:
+        self.reader.forget()
+
 
 @dataclass
 class Case:

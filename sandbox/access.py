@@ -33,14 +33,16 @@ def permit(endpoint: Endpoint, scopes: frozenset[str]) -> None:
         raise permission_denied(missing)
 
 
-def check_revision(headers: Headers, settings: Settings) -> None:
+def served_revision(headers: Headers, settings: Settings) -> str:
+    """The revision in whose shape to answer: a retired one falls forward to the oldest that is still alive."""
     revision = headers.get("revision", "")
     if not revision:
         raise invalid("A revision header is required.", parameter="revision")
-    if revision == settings.revision:
-        return
-    if revision not in settings.retired:
+    if revision in settings.retired:
+        if headers.get("x-klaviyo-revision-fall-forward-opt-out") == "1":
+            raise retired(revision)
+        return min(settings.revisions)
+    if revision not in settings.revisions:
         what = "Unknown" if REVISION.fullmatch(revision) else "Malformed"
         raise invalid(f"{what} revision '{revision}'.", parameter="revision")
-    if headers.get("x-klaviyo-revision-fall-forward-opt-out") == "1":
-        raise retired(revision)
+    return revision

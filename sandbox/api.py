@@ -14,17 +14,16 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from sandbox import contract as contracts
-from sandbox.access import authenticate, check_revision, permit
+from sandbox.access import authenticate, permit, served_revision
 from sandbox.account import Account
 from sandbox.aggregates import aggregate
 from sandbox.answer import Answer
 from sandbox.connections import Connections
-from sandbox.contract import Endpoint, Match
+from sandbox.contract import Contract, Endpoint, Match
 from sandbox.delivery import Delivery
 from sandbox.errors import ApiError, method_not_allowed, no_such_path
 from sandbox.faults import Fault, Faults, instead
 from sandbox.limits import Windows
-from sandbox.listing import Orders
 from sandbox.query import read
 from sandbox.reads import Reader
 from sandbox.settings import Settings
@@ -73,18 +72,16 @@ class Api:
     def __init__(self, account: Account, settings: Settings) -> None:
         self.account = account
         self.settings = settings
-        self.contract = contracts.load(settings.revision)
-        self.orders = Orders()
         self.timelines = Timelines(account)
         self.windows = Windows()
-        self.reader = Reader(account, self.contract, self.orders, self.timelines)
+        self.reader = Reader(account, self.timelines)
         self.faults = Faults()
         self.connections = Connections()
         self.requests: deque[dict[str, Any]] = deque(maxlen=REQUESTS_KEPT)
 
     def changed(self) -> None:
         """Tell that the account has been changed, so that nothing remembered of it outlives the change."""
-        self.orders.forget()
+        self.reader.forget()
         self.timelines.forget()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -113,8 +110,7 @@ class Api:
 
     def _document(self, request: Request, headers: dict[str, str]) -> dict[str, Any] | bytes:
         request.key, scopes = authenticate(request.headers, self.settings)
-        check_revision(request.headers, self.settings)
-        match = self._match(request)
+        match = self._match(request, contracts.load(served_revision(request.headers, self.settings)))
         parameters = parse_qsl(request.query, keep_blank_values=True)
         # Keys share the account's quotas; every OAuth app has its own.
         share = request.key if request.key in self.settings.tokens else ""
@@ -130,11 +126,11 @@ class Api:
         query = read(request.query, endpoint)
         return aggregate(self.account, self.timelines, query, request.body, request.address)
 
-    def _match(self, request: Request) -> Match:
+    def _match(self, request: Request, contract: Contract) -> Match:
         path = request.path.removeprefix("/api/")
-        match = self.contract.match(request.method, path)
+        match = contract.match(request.method, path)
         if match is None:
-            raise method_not_allowed(request.method) if self.contract.knows(path) else no_such_path(request.path)
+            raise method_not_allowed(request.method) if contract.knows(path) else no_such_path(request.path)
         return match
 
     def _packed(self, request: Request, answer: Answer) -> Answer:

@@ -100,6 +100,7 @@ class Endpoint:
 
 
 class Match(NamedTuple):
+    contract: Contract
     endpoint: Endpoint
     id: str
 
@@ -123,7 +124,7 @@ class Contract:
         endpoint = self._routes.get((method, _pattern(segments)))
         if endpoint is None:
             return None
-        return Match(endpoint, segments[1] if len(segments) > 1 else "")
+        return Match(self, endpoint, segments[1] if len(segments) > 1 else "")
 
     def knows(self, path: str) -> bool:
         return _pattern(path.strip("/").split("/")) in self._paths

@@ -20,7 +20,10 @@ def values(holder: Object, name: str, relations: Relations) -> Iterable[Any]:
         return reader(holder, relations)
     if name.endswith((".id", "_id")) and name not in holder.attributes:
         return _related(holder, name[:-3], relations)
-    return at(holder.attributes, name)
+    # Some types keep what they are told by in a definition, and are still filtered by its plain name.
+    inside = holder.attributes.get("definition")
+    within = isinstance(inside, dict) and name.partition(".")[0] not in holder.attributes
+    return at(inside if within else holder.attributes, name)
 
 
 def at(tree: Any, path: str) -> list[Any]:  # noqa: ANN401 - any JSON
@@ -75,7 +78,6 @@ SPECIAL: Final[dict[tuple[str, str], Reader]] = {
     ("campaign", "messages.channel"): _channels,
     ("flow-action", "action_type"): _action_type,
     ("flow-action", "status"): lambda holder, _: at(holder.attributes, "definition.data.status"),
-    ("flow-message", "name"): lambda holder, _: at(holder.attributes, "definition.name"),
     ("object-ingestion-log", "record_id"): lambda holder, relations: relations.linked(holder, "object-record"),
     ("review", "status"): _review_status,
 }

@@ -48,9 +48,6 @@ class Orders:
     def __init__(self) -> None:
         self._kept: dict[tuple[tuple[str, ...], str], Order] = {}
 
-    def forget(self) -> None:
-        self._kept.clear()
-
     def order(self, rows: Rows, field: str, make: Callable[[], Order]) -> Order:
         if rows.ordered is not None and (order := rows.ordered.order(field)) is not None:
             return order

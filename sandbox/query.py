@@ -85,7 +85,7 @@ def _conditions(text: str | None, endpoint: Endpoint) -> list[Condition]:
             raise _compulsory(endpoint)
         return []
     conditions = allowed(refuse_unparsable(text), facts.filters)
-    compulsory = COMPULSORY.get(facts.operation)
+    compulsory = COMPULSORY.get(facts.operation) if facts.filter_required else None
     if compulsory and not any(condition.field in compulsory for condition in conditions):
         raise _compulsory(endpoint)
     return conditions

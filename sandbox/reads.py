@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from sandbox.contract import Contract, Endpoint, Match
 from sandbox.errors import not_found
 from sandbox.jsonapi import Json, Renderer, identifier
 from sandbox.listing import Listing, Ordered, Orders, Page, Rows
+from sandbox.omni import told
 from sandbox.query import Query, read
 from sandbox.relations import Relations, event_linkage
 from sandbox.timelines import Timelines
@@ -21,25 +22,41 @@ ATTRIBUTIONS: Final = ("attributions",)
 MEMBERS: Final = {("list", "profiles"), ("segment", "profiles")}
 
 
-@dataclass(slots=True)
-class Reader:
-    """Answers reads of one account."""
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The account as one revision shows it."""
 
     account: Account
     contract: Contract
     orders: Orders
     timelines: Timelines
 
+
+@dataclass(slots=True)
+class Reader:
+    """Answers reads of one account, in the revision that the request names."""
+
+    account: Account
+    timelines: Timelines
+    orders: dict[str, Orders] = field(default_factory=dict)
+    """Of each revision."""
+
     def document(self, match: Match, base: str, address: str, query: str, now: datetime) -> Json | bytes:
         """The document, or its JSON where that is made directly."""
+        contract = match.contract
+        orders = self.orders.setdefault(contract.revision, Orders())
+        shown = Shown(told(self.account, contract.revision), contract, orders, self.timelines)
         asked = read(query, match.endpoint)
-        renderer = Renderer(base, match.endpoint, asked, Relations(self.account, self.contract))
-        return Read(self, match.endpoint, match.id, address, asked, renderer).document(now)
+        renderer = Renderer(base, match.endpoint, asked, Relations(shown.account, contract))
+        return Read(shown, match.endpoint, match.id, address, asked, renderer).document(now)
+
+    def forget(self) -> None:
+        self.orders.clear()
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    reader: Reader
+    shown: Shown
     endpoint: Endpoint
     id: str
     address: str
@@ -74,13 +91,13 @@ class Read:
         return replace(holder, attributes=holder.attributes | {"profile_count": len(memberships.get(holder.id, ()))})
 
     def _all(self) -> Rows:
-        objects = self.reader.account.objects.get(self.endpoint.type, {})
+        objects = self.shown.account.objects.get(self.endpoint.type, {})
         return Rows(
             (self.endpoint.type,), objects.keys(), objects.get, objects if isinstance(objects, Ordered) else None
         )
 
     def _related(self) -> Json:
-        holder = self._holder(self.reader.contract.types[self.endpoint.segments[0]])
+        holder = self._holder(self.shown.contract.types[self.endpoint.segments[0]])
         if self.endpoint.facts.many:
             return self._page(self._members(holder) or self._linked(holder))
         linkage = self.relations.linkage(holder, self.endpoint.relation)
@@ -99,7 +116,7 @@ class Read:
         if (holder.type, self.endpoint.relation) not in MEMBERS:
             return None
         members = self.relations.memberships[holder.type].get(holder.id, {})
-        profiles = self.reader.account.objects.get("profile", {})
+        profiles = self.shown.account.objects.get("profile", {})
 
         def get(profile_id: str) -> Object | None:
             profile, joined = profiles.get(profile_id), members.get(profile_id)
@@ -110,7 +127,7 @@ class Read:
         return Rows((holder.type, holder.id, "members"), members.keys(), get)
 
     def _page(self, rows: Rows) -> Json:
-        page = Listing(self.endpoint, self.query, self.relations, self.reader.orders).page(rows)
+        page = Listing(self.endpoint, self.query, self.relations, self.shown.orders).page(rows)
         document: Json = {"data": [self._shown(row) for row in page.rows]}
         if self.query.include:
             document["included"] = self.renderer.included(page.rows)
@@ -135,7 +152,7 @@ class Read:
         return links
 
     def _events(self, now: datetime) -> bytes:
-        found, next_ = events.page(self.reader.account.events, self.reader.timelines, self.query, now)
+        found, next_ = events.page(self.shown.account.events, self.shown.timelines, self.query, now)
         rest: Json = {}
         if self.query.include:
             bringing = events.attributed(found) if self.query.include == ATTRIBUTIONS else found

@@ -36,10 +36,10 @@ class Settings:
     jitter: float = 0.0
     """Seconds before each answer: `latency`, plus up to `jitter` more, evenly spread."""
 
-    revision: str = "2026-07-15"
-    """The one whose contract is served."""
+    revisions: tuple[str, ...] = ("2026-07-15", "2026-10-15")
+    """Those that are served, each in its own shape."""
     retired: tuple[str, ...] = RETIRED
-    """Served as `revision`, or refused if the client opted out of falling forward."""
+    """Served in the shape of the oldest of `revisions`, or refused if the client opted out of falling forward."""
 
     gzip: bool = True
     """Compress for clients that accept it."""

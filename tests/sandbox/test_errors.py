@@ -60,6 +60,8 @@ def test_a_retired_revision_falls_forward_unless_the_client_opts_out(client: Cli
     opted_out = retired | {"X-Klaviyo-Revision-Fall-Forward-Opt-Out": "1"}
     assert client.ask("/api/lists", headers=retired).status_code == 200
     assert client.ask("/api/lists", headers=opted_out).status_code == 410
+    campaign = client.ask("/api/campaigns/SPRING", headers=retired).json()["data"]["attributes"]
+    assert "status" in campaign, "the oldest shape that is still served"
 
 
 @pytest.mark.parametrize(
