@@ -24,8 +24,10 @@ from sandbox.delivery import Delivery
 from sandbox.errors import ApiError, method_not_allowed, no_such_path
 from sandbox.faults import Fault, Faults, instead
 from sandbox.limits import Windows
+from sandbox.performance import Performance
 from sandbox.query import read
 from sandbox.reads import Reader
+from sandbox.reports import report
 from sandbox.settings import Settings
 from sandbox.timelines import Timelines
 
@@ -73,6 +75,7 @@ class Api:
         self.account = account
         self.settings = settings
         self.timelines = Timelines(account)
+        self.performance = Performance(account, self.timelines)
         self.windows = Windows()
         self.reader = Reader(account, self.timelines)
         self.faults = Faults()
@@ -83,6 +86,7 @@ class Api:
         """Tell that the account has been changed, so that nothing remembered of it outlives the change."""
         self.reader.forget()
         self.timelines.forget()
+        self.performance.forget()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = await Request.receive(scope, receive)
@@ -121,10 +125,18 @@ class Api:
         return self.reader.document(match, request.base, request.address, request.query, self.settings.time())
 
     def _report(self, endpoint: Endpoint, request: Request) -> dict[str, Any]:
-        if endpoint.facts.operation != "query_metric_aggregates":
-            raise no_such_path(request.path)
         query = read(request.query, endpoint)
-        return aggregate(self.account, self.timelines, query, request.body, request.address)
+        if endpoint.facts.operation == "query_metric_aggregates":
+            return aggregate(self.account, self.timelines, query, request.body, request.address)
+        return report(
+            self.account,
+            self.performance,
+            self.settings,
+            endpoint,
+            query=query,
+            body=request.body,
+            address=request.address,
+        )
 
     def _match(self, request: Request, contract: Contract) -> Match:
         path = request.path.removeprefix("/api/")

@@ -48,6 +48,15 @@ class ObjectFacts(msgspec.Struct, frozen=True):
     relationships: dict[str, Relation] = {}
 
 
+class ReportFacts(msgspec.Struct, frozen=True):
+    statistics: list[str]
+    group_by: list[str] = []
+    intervals: list[str] = []
+    timeframes: list[str] = []
+    conversion: bool = False
+    pages: bool = False
+
+
 class Facts(msgspec.Struct, frozen=True):
     operation: str
     limits: dict[str, list[tuple[int, int]]]
@@ -62,6 +71,7 @@ class Facts(msgspec.Struct, frozen=True):
     additional_fields: dict[str, list[str]] = {}
     filters: dict[str, FilterFacts] = {}
     filter_required: bool = False
+    report: ReportFacts | None = None
 
 
 class File(msgspec.Struct, frozen=True):

@@ -30,11 +30,11 @@ class Query:
     fields: dict[str, frozenset[str]] = field(default_factory=dict)
     additional: dict[str, frozenset[str]] = field(default_factory=dict)
 
-    def url(self, base: str, *, cursor: str | None = None) -> str:
+    def url(self, base: str, *, cursor: str | None = None, parameter: str = "page[cursor]") -> str:
         """The address of this request, or of the same one at another page cursor."""
         parameters = list(self.parameters)
         if cursor is not None:
-            parameters = [pair for pair in parameters if pair[0] != "page[cursor]"] + [("page[cursor]", cursor)]
+            parameters = [pair for pair in parameters if pair[0] != parameter] + [(parameter, cursor)]
         return f"{base}?{urlencode(parameters, quote_via=quote_plus)}" if parameters else base
 
     def on(self, name: str) -> list[Condition]:
@@ -68,6 +68,8 @@ def _known(endpoint: Endpoint) -> set[str]:
         names.add("filter")
     if facts.page is not None:
         names |= {"page[cursor]"} if facts.page.fixed else {"page[cursor]", "page[size]"}
+    if facts.report is not None and facts.report.pages:
+        names.add("page_cursor")
     return names
 
 

@@ -41,6 +41,9 @@ class Settings:
     retired: tuple[str, ...] = RETIRED
     """Served in the shape of the oldest of `revisions`, or refused if the client opted out of falling forward."""
 
+    report_page: int = 100
+    """Rows in one page of those reports that have pages; how many the real one holds is not published."""
+
     gzip: bool = True
     """Compress for clients that accept it."""
 

@@ -64,6 +64,11 @@ class Client:
         data = {"data": {"type": "metric-aggregate", "attributes": body}}
         return self.session.post(self._address("/api/metric-aggregates"), json=data, timeout=10)
 
+    def metric(self, name: str) -> str:
+        """The id of the first metric of that name."""
+        found: str = next(row["id"] for row in self.get("/api/metrics")["data"] if row["attributes"]["name"] == name)
+        return found
+
     def _address(self, path: str) -> str:
         return path if path.startswith("http") else self.url + path
 

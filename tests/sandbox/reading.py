@@ -1,4 +1,4 @@
-"""One request for every GET endpoint that the sandbox serves, bare and with everything that can be asked for."""
+"""One request for every endpoint that the sandbox serves, bare and with everything that can be asked for."""
 
 from __future__ import annotations
 
@@ -61,3 +61,17 @@ def full(endpoint: Endpoint) -> Parameters:
     if facts.page is not None and not facts.page.fixed:
         extra["page[size]"] = str(facts.page.max)
     return bare(endpoint) | extra
+
+
+def report(endpoint: Endpoint, conversion_metric: str) -> dict[str, object]:
+    """A question for all that a report can tell of the last month."""
+    facts = endpoint.facts.report
+    assert facts
+    asked: dict[str, object] = {"statistics": facts.statistics, "timeframe": {"key": "last_30_days"}}
+    if facts.group_by:
+        asked["group_by"] = facts.group_by
+    if facts.intervals:
+        asked["interval"] = "daily"
+    if facts.conversion:
+        asked["conversion_metric_id"] = conversion_metric
+    return {"data": {"type": endpoint.type, "attributes": asked}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,12 @@ def overlay(schemas: Json) -> None:
         "allOf": [schemas["GetImageResponse"]["properties"]["data"]],
         "nullable": True,
     }
+
+
+@pytest.fixture(scope="module")
+def shop() -> Iterator[Client]:
+    with Sandbox(synthesize(scale=0.1), limits="off") as running:
+        yield Client(running.url)
 
 
 @cache
@@ -132,6 +139,17 @@ def test_aggregates_are_what_the_document_promises(client: Client) -> None:
     schema = response_schema("post", "/api/metric-aggregates")
     for by in ([], ["List", "$attributed_message"]):
         assert problems(schema, client.aggregate(by=by, days=20, start=MONDAY)) == []
+
+
+REPORTS = [endpoint for endpoint in CONTRACT.endpoints if endpoint.path.endswith("-reports")]
+
+
+@pytest.mark.parametrize("endpoint", REPORTS, ids=[endpoint.path for endpoint in REPORTS])
+def test_reports_are_what_the_document_promises(endpoint: Endpoint, shop: Client) -> None:
+    found = shop.session.post(shop.url + endpoint.path, json=reading.report(endpoint, shop.metric("Placed Order")))
+    assert found.status_code == 200, found.text
+    assert found.json()["data"]["attributes"]["results"]
+    assert problems(response_schema("post", endpoint.path), found.json()) == []
 
 
 def test_a_synthetic_account_is_what_the_document_promises() -> None:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from sandbox.contract import Endpoint, load
 from sandbox.server import Sandbox
+from sandbox.story import synthesize
 from tests.sandbox import reading
 from tests.sandbox.tiny import tiny_account
 
@@ -30,6 +31,9 @@ KNOWN_BUGS = {
     # The API answers `data: null` where there is no image (so recorded); document and client know only images.
     "get_image_for_campaign_message": {("GetImageResponse", "data")},
 }
+
+
+REPORTS = [endpoint for endpoint in load("2026-07-15").endpoints if endpoint.path.endswith("-reports")]
 
 
 @pytest.fixture(scope="module")
@@ -63,3 +67,17 @@ def test_the_official_client_understands(endpoint: Endpoint, path: str, groups: 
     except ValidationError as problem:
         refused = {(problem.title, error["loc"][0]) for error in problem.errors()}
     assert refused == KNOWN_BUGS.get(operation, set())
+
+
+@pytest.mark.parametrize("endpoint", REPORTS, ids=[endpoint.facts.operation for endpoint in REPORTS])
+def test_the_official_client_reads_reports(endpoint: Endpoint) -> None:
+    account = synthesize(scale=0.1)
+    with Sandbox(account, limits="off") as running:
+        order = next(one.id for one in account.objects["metric"].values() if one.attributes["name"] == "Placed Order")
+        official = KlaviyoAPI("pk_sandbox", max_retries=1, test_host=running.url)
+        answer = getattr(official.Reporting, endpoint.facts.operation)(reading.report(endpoint, order))
+    results = answer.data.attributes.results
+    assert results
+    assert all(row.groupings and row.statistics for row in results)
+    if endpoint.facts.report and endpoint.facts.report.intervals:
+        assert len(answer.data.attributes.date_times) == len(next(iter(results[0].statistics.values())))
