@@ -47,7 +47,7 @@ def paths(contract: Contract, account: Account) -> Iterator[tuple[Endpoint, str]
 
 
 def bare(endpoint: Endpoint) -> Parameters:
-    required = REQUIRED_FILTERS.get(endpoint.facts.operation)
+    required = REQUIRED_FILTERS.get(endpoint.facts.operation) if endpoint.facts.filter_required else None
     return {"filter": required} if required else {}
 
 
