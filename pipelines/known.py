@@ -5,9 +5,8 @@ from __future__ import annotations
 import threading
 from array import array
 from bisect import bisect_left
-from typing import Any
 
-from dlt.destinations.sql_client import SqlClientBase
+import dlt
 
 from pipelines.warehouse import Tables
 from sources.klaviyo.tables import DELETED_AT, ROW_HASH, Table
@@ -30,21 +29,22 @@ class Hashes:
 
 
 class WarehouseRows:
-    """Looks up the hashes of a table's rows in a window, over one connection that its callers take in turn.
+    """Looks up the hashes of a table's rows in a window, its callers in turn, each over a connection of its own.
 
-    Rows marked as vanished are not known: seen again, they are loaded and so unmarked.
+    None stays open: DuckDB keeps the memory of a load for as long as one does. Rows marked as vanished are not known: seen again, they are loaded and so unmarked.
     """
 
-    def __init__(self, client: SqlClientBase[Any]) -> None:
-        self.tables = Tables(client)
+    def __init__(self, pipeline: dlt.Pipeline) -> None:
+        self.pipeline = pipeline
         self.lock = threading.Lock()
 
     def __call__(self, table: Table, window: Window) -> Hashes:
         assert table.resource.cursor is not None
-        at = self.tables.column(table.resource.cursor.field)
-        with self.lock:
-            rows = self.tables.rows(
-                f"SELECT {ROW_HASH} FROM {self.tables.name(table.name)} "  # noqa: S608 - names are ours
+        with self.lock, self.pipeline.sql_client() as client:
+            tables = Tables(client)
+            at = tables.column(table.resource.cursor.field)
+            rows = tables.rows(
+                f"SELECT {ROW_HASH} FROM {tables.name(table.name)} "  # noqa: S608 - names are ours
                 f"WHERE {at} >= %s AND {at} < %s AND {DELETED_AT} IS NULL ORDER BY 1",
                 window.start,
                 window.end,

@@ -72,11 +72,10 @@ def load(settings: Settings, warehouse: Warehouse, request: Request, watch: Watc
     run = Run(request.description, settings.revision)
     try:
         pipeline = warehouse.pipeline()
-        with pipeline.sql_client() as client:
-            extraction = extract(settings, request, WarehouseRows(client), tables_there(pipeline))
-            run.tallies = [walk.tally for walk in extraction.walks]
-            watch.reading(run.tallies)
-            first_load_id = load_packages(pipeline, warehouse, extraction)
+        extraction = extract(settings, request, WarehouseRows(pipeline), tables_there(pipeline))
+        run.tallies = [walk.tally for walk in extraction.walks]
+        watch.reading(run.tallies)
+        first_load_id = load_packages(pipeline, warehouse, extraction)
         with destination_errors(warehouse):
             run.vanished = mark_vanished(
                 pipeline, extraction.walks, first_load_id, run.started_at, request.full_refresh
@@ -116,7 +115,7 @@ def tables_there(pipeline: dlt.Pipeline) -> frozenset[str]:
 def load_packages(pipeline: dlt.Pipeline, warehouse: Warehouse, extraction: Extraction) -> str:
     """Read everything, in load packages of bounded size, each committed with what has then been read. The first one's id."""
     # One thread per walk: a walk waits for its lanes most of its time.
-    dlt.config["extract.workers"] = len(extraction.walks)
+    dlt.config["extract.workers"] = dlt.config["extract.max_parallel_items"] = len(extraction.walks)
 
     @dlt.source(name=SCHEMA, max_table_nesting=0)
     def account() -> list[DltResource]:

@@ -24,8 +24,8 @@ class Settings:
     start_date: DateTime | None = None
     rate_limit_share: float = 0.9
     max_lanes: int = 24
-    package_rows: int = 100_000
-    package_megabytes: int = 128
+    package_rows: int = 200_000
+    package_megabytes: int = 384
     package_minutes: float = 10
 
 

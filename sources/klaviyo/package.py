@@ -13,8 +13,8 @@ from sources.klaviyo.rows import Rows
 class Package:
     """Full when any of its bounds is reached. A walk that is under way then goes on in the next package."""
 
-    rows: int = 100_000
-    megabytes: int = 128
+    rows: int = 200_000
+    megabytes: int = 384
     """Of rows in memory; files and the warehouse hold them several times smaller."""
     minutes: float = 10
     held_rows: int = field(default=0, init=False)
