@@ -100,17 +100,10 @@ def run(
     Example: klaviyo-etl run --select events,profiles --start 2026-01-01 --end 2026-02-01
     """
     with command(log_format):
-        from pipelines.load import Request, named
-        from pipelines.settings import instant, read_settings
+        from pipelines.settings import read_settings
         from pipelines.warehouse import Warehouse
 
-        refreshed = names(full_refresh)
-        request = Request(
-            resources=named([*names(select), *refreshed] if select else None),
-            start=instant(start, "--start") if start else None,
-            end=instant(end, "--end") if end else None,
-            full_refresh=frozenset(resource.name for resource in named(refreshed)) if refreshed else frozenset(),
-        )
+        request = requested(select, start, end, full_refresh)
         code = load_and_transform(read_settings(), Warehouse(destination), request, with_marts=transform)
         raise typer.Exit(code)
 
@@ -130,18 +123,12 @@ def plan_command(
     Example: klaviyo-etl plan --select events,profiles
     """
     with command(log_format):
-        from pipelines.load import Request, named, outcome
+        from pipelines.load import outcome
         from pipelines.plan import log_prospect, plan, print_prospect
-        from pipelines.settings import instant, read_settings
+        from pipelines.settings import read_settings
         from pipelines.warehouse import Warehouse
 
-        refreshed = names(full_refresh)
-        request = Request(
-            resources=named([*names(select), *refreshed] if select else None),
-            start=instant(start, "--start") if start else None,
-            end=instant(end, "--end") if end else None,
-            full_refresh=frozenset(resource.name for resource in named(refreshed)) if refreshed else frozenset(),
-        )
+        request = requested(select, start, end, full_refresh)
         prospect = plan(read_settings(), Warehouse(destination), request)
         print_prospect(console, prospect)
         if log_format is LogFormat.JSON:
@@ -207,11 +194,13 @@ def status(*, destination: DestinationOption = "duckdb") -> None:
     """
     with command():
         from pipelines.report import print_status
+        from pipelines.settings import pinned_revision
         from pipelines.status import status as read_status
         from pipelines.warehouse import Warehouse
 
         warehouse = Warehouse(destination)
         print_status(console, warehouse.place, read_status(warehouse))
+        warn_of_the_end(pinned_revision())
 
 
 @app.command(name="sandbox")
@@ -241,6 +230,7 @@ def load_and_transform(settings: Settings, warehouse: Warehouse, request: Reques
     from pipelines.report import print_run
     from pipelines.transform import transform
 
+    warn_of_the_end(settings.revision)
     with run_lock(warehouse):
         with watching(console) as watch:
             loaded = load(settings, warehouse, request, watch)
@@ -251,6 +241,30 @@ def load_and_transform(settings: Settings, warehouse: Warehouse, request: Reques
                 built = transform(warehouse)
             console.print(built)
     return loaded.exit
+
+
+def requested(select: str, start: str, end: str, full_refresh: str) -> Request:
+    """What the options of a run ask for. Raises ConfigurationError."""
+    from pipelines.load import Request, named
+    from pipelines.settings import instant
+
+    refreshed = names(full_refresh)
+    return Request(
+        resources=named([*names(select), *refreshed] if select else None),
+        start=instant(start, "--start") if start else None,
+        end=instant(end, "--end") if end else None,
+        full_refresh=frozenset(resource.name for resource in named(refreshed)) if refreshed else frozenset(),
+    )
+
+
+def warn_of_the_end(revision: str) -> None:
+    """Say so, if Klaviyo will soon no longer serve the revision."""
+    import pendulum
+
+    from pipelines.lifetime import notice
+
+    if text := notice(revision, pendulum.now("UTC").date()):
+        log.warning("%s", text, extra={"facts": {"event": "revision_ends", "revision": revision}})
 
 
 def names(text: str) -> list[str]:

@@ -36,11 +36,6 @@ def read_settings() -> Settings:
         raise ConfigurationError(
             "no Klaviyo API key: set SOURCES__KLAVIYO__API_KEY, or api_key under [sources.klaviyo] in .dlt/secrets.toml"
         )
-    revision = str(setting("revision", REVISION))
-    if revision not in contract.revisions():
-        raise ConfigurationError(
-            f"sources.klaviyo.revision: {revision!r} is not known; known: {', '.join(contract.revisions())}"
-        )
     base_url = str(setting("base_url", BASE_URL))
     if not base_url.startswith(("http://", "https://")):
         raise ConfigurationError(f"sources.klaviyo.base_url: {base_url!r} must start with https://")
@@ -48,7 +43,7 @@ def read_settings() -> Settings:
     return Settings(
         api_key=api_key.strip(),
         base_url=base_url,
-        revision=revision,
+        revision=pinned_revision(),
         start_date=instant(str(start_date), "sources.klaviyo.start_date") if start_date else None,
         rate_limit_share=share(setting("rate_limit_share", Settings.rate_limit_share)),
         max_lanes=int(positive("max_lanes", Settings.max_lanes)),
@@ -56,6 +51,15 @@ def read_settings() -> Settings:
         package_megabytes=int(positive("package_megabytes", Settings.package_megabytes)),
         package_minutes=positive("package_minutes", Settings.package_minutes),
     )
+
+
+def pinned_revision() -> str:
+    """The revision to ask Klaviyo for. Raises ConfigurationError for one that is not known."""
+    revision = str(setting("revision", REVISION))
+    try:
+        return contract.load(revision).revision
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None
 
 
 def setting(name: str, default: Any) -> Any:  # noqa: ANN401 - configuration holds any type until it is checked

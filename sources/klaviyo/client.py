@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
-from sources.klaviyo.contract import Endpoint
+from sources.klaviyo.contract import Endpoint, revisions
 from sources.klaviyo.errors import (
     BadRequest,
     CursorExpired,
@@ -202,7 +202,10 @@ def refusal(status: int, body: bytes, endpoint: Endpoint, method: str = "GET") -
     if status == requests.codes.forbidden:
         return NotPermitted(f"{where}: not permitted (403); the key needs {', '.join(endpoint.scopes)}: {detail}")
     if status == requests.codes.gone:
-        return RevisionRetired(f"{where}: gone (410); the pinned revision is retired: {detail}")
+        return RevisionRetired(
+            f"{where}: gone (410): Klaviyo no longer serves it in the pinned revision; set sources.klaviyo.revision to a later one "
+            f"of {', '.join(revisions())}, or update klaviyo-etl: {detail}"
+        )
     if status == requests.codes.bad_request and "cursor" in detail.lower():
         return CursorExpired(f"{where}: {detail}")
     return BadRequest(f"{where}: refused ({status}): {detail}")

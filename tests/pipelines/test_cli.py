@@ -20,7 +20,7 @@ from sandbox.server import Sandbox
 from tests.conftest import KEY, Cli, free_port
 from tests.pipelines.warehouse import assert_tables_equal_the_account
 
-COMMANDS = ("demo", "run", "status", "sandbox", "transform")
+COMMANDS = ("demo", "plan", "run", "status", "sandbox", "transform")
 
 
 def only_message(done: subprocess.CompletedProcess[str]) -> str:
@@ -54,7 +54,8 @@ def test_a_missing_key_names_the_setting(cli: Cli) -> None:
 def test_an_unknown_revision_names_the_known_ones(cli: Cli) -> None:
     done = cli("run", SOURCES__KLAVIYO__REVISION="2020-01-01")
     assert done.returncode == 2
-    assert "2026-07-15" in only_message(done)
+    assert "sources.klaviyo.revision" in only_message(done)
+    assert "2026-07-15, 2026-10-15" in only_message(done)
 
 
 def test_an_unreachable_host_ends_in_one_message_and_exit_code_1(cli: Cli) -> None:
