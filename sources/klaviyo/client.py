@@ -23,6 +23,7 @@ from sources.klaviyo.errors import (
     KlaviyoError,
     MalformedPage,
     NotPermitted,
+    QuotaSpent,
     RevisionRetired,
     Unauthorized,
     Unreachable,
@@ -96,13 +97,15 @@ class Client:
         failures = tries = 0
         while True:
             tries += 1
-            tally.count(waited=self.limiter.acquire(endpoint), requests=1)
+            tally.count(waited=self.limiter.acquire(endpoint, self.patience), requests=1)
             try:
                 return parse(self.ask(url, endpoint, tally, body))
             except Throttled as throttled:
                 tally.count(throttled=1)
                 pause, trouble = throttled.seconds, "Klaviyo's rate limit (429)"
                 self.limiter.pause(endpoint, pause)
+                if pause > self.patience:
+                    raise QuotaSpent(f"{endpoint.path}: {trouble} allows no request for {pause:.0f} s", pause) from None
                 rest = 0.0  # the limiter holds this request back with all others
             except (
                 Faltering,

@@ -2,6 +2,7 @@
 
 KlaviyoError
 ├── Unreachable         no usable answer after all retries: network, 5xx, broken bodies
+│   └── QuotaSpent      a rate limit that leaves no request for longer than a run waits: a report's daily one
 ├── Refused             Klaviyo answers, and the answer is no
 │   ├── Unauthorized    401: the key is missing, wrong or revoked
 │   ├── NotPermitted    403: the key lacks a scope, or the plan lacks the feature
@@ -9,6 +10,7 @@ KlaviyoError
 │   └── BadRequest      any other 4xx
 │       └── CursorExpired
 ├── MalformedPage       a 200 whose body is not the JSON:API document it should be
+├── UnknownMetric       a name that no metric of the account has
 └── UnknownResource     a name that the table of resources does not have
 
 Messages name the resource's endpoint and what to do; they never carry keys or bodies.
@@ -23,6 +25,14 @@ class KlaviyoError(Exception):
 
 class Unreachable(KlaviyoError):
     pass
+
+
+class QuotaSpent(Unreachable):
+    """`seconds` until there is something left again."""
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
 
 
 class Refused(KlaviyoError):
@@ -50,6 +60,10 @@ class CursorExpired(BadRequest):
 
 
 class MalformedPage(KlaviyoError):
+    pass
+
+
+class UnknownMetric(KlaviyoError):
     pass
 
 

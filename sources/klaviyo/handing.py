@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Protocol
 
 import dlt
 import pyarrow as pa
@@ -74,12 +74,28 @@ class Handing:
         return declared(table, rows, self.columns[name])
 
 
-def empty(of: Table) -> object:
+class Shape(Protocol):
+    """What dlt is told of a table."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def key(self) -> tuple[str, ...]: ...
+
+    @property
+    def columns(self) -> tuple[Column, ...]: ...
+
+    @property
+    def schema(self) -> pa.Schema: ...
+
+
+def empty(of: Shape) -> object:
     """A table without rows, declared to dlt."""
     return declared(of, of.schema.empty_table(), of.columns)
 
 
-def declared(of: Table, rows: pa.Table, columns: tuple[Column, ...]) -> object:
+def declared(of: Shape, rows: pa.Table, columns: tuple[Column, ...]) -> object:
     """Rows with what dlt needs to know of their table."""
     return dlt.mark.with_hints(
         rows,

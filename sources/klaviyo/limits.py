@@ -6,6 +6,7 @@ allowance, which is within the limit whatever the phase.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sources.klaviyo.contract import Endpoint, Limit
+from sources.klaviyo.errors import QuotaSpent
 
 
 @dataclass
@@ -61,10 +63,15 @@ class Limiter:
         self.buckets: dict[str, Bucket] = {}
         self.lock = threading.Lock()
 
-    def acquire(self, endpoint: Endpoint) -> float:
-        """Wait until a request to the endpoint may be sent, and count it. The seconds waited."""
+    def acquire(self, endpoint: Endpoint, patience: float = math.inf) -> float:
+        """Wait until a request to the endpoint may be sent, and count it. The seconds waited.
+
+        Raises QuotaSpent where that would take longer than `patience`.
+        """
         waited = 0.0
         while pause := self.reserve(endpoint):
+            if pause > patience:
+                raise QuotaSpent(f"{endpoint.path}: our share of its rate limit is spent for {pause:.0f} s", pause)
             self.sleep(pause)
             waited += pause
         return waited

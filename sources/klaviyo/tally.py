@@ -9,7 +9,7 @@ from typing import Literal
 
 from sources.klaviyo.windows import Window
 
-Status = Literal["pending", "reading", "complete", "not_permitted", "failed"]
+Status = Literal["pending", "reading", "complete", "unfinished", "not_permitted", "failed"]
 
 
 @dataclass
@@ -20,6 +20,10 @@ class Tally:
     tables: tuple[str, ...] = ()
     status: Status = "pending"
     error: str = ""
+    note: str = ""
+    """Why something is left to another run, and when it goes on."""
+    left: int = 0
+    """Questions that wait for another run."""
     windows: list[Window] = field(default_factory=list)
     """What was asked for; empty for a collection read whole."""
     requests: int = 0
@@ -43,9 +47,19 @@ class Tally:
 
     @property
     def ended(self) -> bool:
-        return self.status in ("complete", "not_permitted", "failed")
+        return self.status in ("complete", "unfinished", "not_permitted", "failed")
 
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+
+    def add(self, other: Tally) -> None:
+        """What requests took that were counted apart."""
+        self.count(
+            requests=other.requests,
+            retries=other.retries,
+            throttled=other.throttled,
+            waited=other.waited,
+            bytes=other.bytes,
+        )
 
     def count(self, **amounts: float) -> None:
         """Add to the named figures; lanes count at the same time."""

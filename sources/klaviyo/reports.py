@@ -1,0 +1,237 @@
+"""The table of reports: what Klaviyo reckons for campaigns, flows, forms and segments, one entry each.
+
+A row says what it is about and for which day or month of the account's own calendar, never when it was asked for: asking
+again replaces it. Series are told by day. Values are told by calendar month, because rates and numbers of people do not
+add up over days: these are the figures that Klaviyo itself shows for a month.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cached_property
+from typing import Any, Final
+
+import msgspec
+import pyarrow as pa
+from pendulum import DateTime
+
+from sources.klaviyo.account import Account
+from sources.klaviyo.contract import Contract, Endpoint, ReportFacts
+from sources.klaviyo.errors import MalformedPage
+from sources.klaviyo.planner import Period, Question
+from sources.klaviyo.tables import DELETED_AT, Column, arrow_schema
+
+LONGEST_SERIES: Final = timedelta(days=60)
+"""Of a daily series."""
+SECOND: Final = timedelta(seconds=1)
+
+MESSAGE: Final = ("variation", "send_channel")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """One raw table, and the report that fills it."""
+
+    name: str
+    grain: str
+    by: tuple[str, ...]
+    """What rows are told apart by, beside conversion metric and time."""
+    period: Period
+    with_conversions: bool = False
+    """Whether each question is about one conversion metric."""
+    since: date | None = None
+    """Klaviyo has nothing of earlier days."""
+    longest: timedelta = LONGEST_SERIES
+
+    @property
+    def path(self) -> str:
+        return f"/api/{self.name.replace('_', '-')}-reports"
+
+    def endpoint(self, contract: Contract) -> Endpoint:
+        return contract.endpoints[f"POST {self.path}"]
+
+    def facts(self, contract: Contract) -> ReportFacts:
+        facts = self.endpoint(contract).report
+        assert facts
+        return facts
+
+    def table(self, contract: Contract) -> ReportTable:
+        facts = self.facts(contract)
+        key = (*self.by, *(("conversion_metric_id",) if self.with_conversions else ()))
+        return ReportTable(
+            name=self.name,
+            key=(*key, self.period),
+            columns=(
+                *(Column(name, "text") for name in key),
+                Column(self.period, "date"),
+                *(Column(name, "double") for name in facts.statistics),
+                Column(DELETED_AT, "timestamp"),
+            ),
+        )
+
+    def metrics(self, account: Account, names: Sequence[str]) -> list[str]:
+        """The conversion metrics to ask about, one at a time; one empty id for a report without."""
+        return account.metrics_named(names) if self.with_conversions else [""]
+
+    def request(self, question: Question, contract: Contract, now: DateTime, rest: str = "") -> tuple[str, bytes]:
+        """Where to ask, and the body; `rest` is where the last answer said that it goes on. Days and `now` are local."""
+        endpoint, facts = self.endpoint(contract), self.facts(contract)
+        attributes: dict[str, object] = {
+            "statistics": facts.statistics,
+            # Offsets are ignored: Klaviyo takes these for the account's own time.
+            "timeframe": {
+                "start": local(question.window.start),
+                "end": local(min(question.window.end - SECOND, now)),
+            },
+        }
+        if facts.group_by:
+            attributes["group_by"] = self.by
+        if facts.intervals:
+            attributes["interval"] = "daily"
+        if self.with_conversions:
+            attributes["conversion_metric_id"] = question.metric
+        data = {"type": contract.objects[endpoint.object].type, "attributes": attributes}
+        return rest or self.path, msgspec.json.encode({"data": data})
+
+    def answer(self, body: bytes, question: Question) -> Answer:
+        """Raises MalformedPage for what is not the whole answer."""
+        try:
+            document = DOCUMENT.decode(body)
+            rows = [*self.rows(document.data.attributes, question)]
+        except (msgspec.MsgspecError, ValueError, TypeError) as error:
+            raise MalformedPage(f"not an answer of {self.path}: {type(error).__name__}") from None
+        return Answer(rows, document.links.next if document.links else None)
+
+    def rows(self, told: Attributes, question: Question) -> Iterator[Row]:
+        metric = {"conversion_metric_id": question.metric} if question.metric else {}
+        for result in told.results:
+            # Klaviyo leaves out, or gives null for, what a message does not have; a key must not be null.
+            about = {name: str(result.groupings.get(name) or "") for name in self.by} | metric
+            if told.date_times is None:
+                yield about | {self.period: question.window.start.date()} | result.statistics
+                continue
+            series = {name: numbers(values) for name, values in result.statistics.items()}
+            for place, day in enumerate(map(day_of, told.date_times)):
+                if question.window.start.date() <= day < question.window.end.date():
+                    yield about | {self.period: day} | {name: values[place] for name, values in series.items()}
+            if any(len(values) != len(told.date_times) for values in series.values()):
+                raise ValueError("a series is not as long as its days")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportTable:
+    """One raw table; keys first."""
+
+    name: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        return arrow_schema(self.columns)
+
+
+Row = dict[str, Any]
+
+
+class Result(msgspec.Struct):
+    groupings: dict[str, str | int | None]
+    statistics: dict[str, float | list[float | None] | None]
+
+
+class Attributes(msgspec.Struct):
+    results: list[Result]
+    date_times: list[str] | None = None
+
+
+class Data(msgspec.Struct):
+    attributes: Attributes
+
+
+class Links(msgspec.Struct):
+    next: str | None = None
+
+
+class Document(msgspec.Struct):
+    data: Data
+    links: Links | None = None
+
+
+DOCUMENT: Final = msgspec.json.Decoder(Document)
+
+
+@dataclass(frozen=True)
+class Answer:
+    rows: list[Row]
+    next: str | None
+    """Where the rest of the answer is."""
+
+
+def numbers(values: object) -> list[float | None]:
+    if not isinstance(values, list):
+        raise TypeError("a series of one number")
+    return values
+
+
+def day_of(text: str) -> date:
+    """The account's local day, whatever the offset that is printed with it."""
+    return date.fromisoformat(text[:10])
+
+
+def local(moment: DateTime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S+00:00")
+
+
+REPORTS: Final = (
+    Report(
+        name="campaign_values",
+        grain="one row per campaign message, variation, channel, conversion metric and month of sending",
+        by=("campaign_id", "campaign_message_id", *MESSAGE),
+        period="month",
+        with_conversions=True,
+    ),
+    Report(
+        name="flow_values",
+        grain="one row per flow message, variation, channel, conversion metric and month of sending",
+        by=("flow_id", "flow_message_id", *MESSAGE),
+        period="month",
+        with_conversions=True,
+    ),
+    Report(
+        name="flow_series",
+        grain="one row per flow message, variation, channel, conversion metric and day of sending",
+        by=("flow_id", "flow_message_id", *MESSAGE),
+        period="day",
+        with_conversions=True,
+    ),
+    Report(
+        name="form_values",
+        grain="one row per form version and month",
+        by=("form_id", "form_version_id"),
+        period="month",
+    ),
+    Report(
+        name="form_series",
+        grain="one row per form version and day",
+        by=("form_id", "form_version_id"),
+        period="day",
+    ),
+    Report(
+        name="segment_values",
+        grain="one row per segment and month",
+        by=("segment_id",),
+        period="month",
+        since=date(2023, 6, 1),
+    ),
+    Report(
+        name="segment_series",
+        grain="one row per segment and day",
+        by=("segment_id",),
+        period="day",
+        since=date(2023, 6, 1),
+    ),
+)
+
+NAMES: Final = tuple(report.name for report in REPORTS)
