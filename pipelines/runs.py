@@ -94,7 +94,7 @@ def resource(name: str, columns: tuple[Column, ...], rows: list[dict[str, Any]],
     return dlt.resource(
         [table],
         name=name,
-        columns=column_hints(columns, ()),
+        columns=column_hints(columns),
         write_disposition=disposition,  # type: ignore[call-overload]  # plain dicts
     )
 

@@ -56,12 +56,14 @@ class Kind:
     """What is particular about one kind of destination."""
 
     file_format: TLoaderFileFormat
+    indexes: bool = False
+    """Whether finding rows by time takes an index; by key, dlt makes one where there are any."""
     options: tuple[tuple[str, Any], ...] = ()
 
 
 KINDS: Final = {
     "duckdb": Kind("parquet"),
-    "postgres": Kind("parquet", options=(("type_mapper", ByteFaithfulJson),)),
+    "postgres": Kind("parquet", indexes=True, options=(("type_mapper", ByteFaithfulJson),)),
 }
 
 
@@ -230,3 +232,8 @@ class Tables:
 
     def execute(self, statement: str, *parameters: object) -> None:
         self.client.execute_sql(statement, *parameters)
+
+    def index(self, table: str, column: str) -> None:
+        """Make an index unless it is there."""
+        name = self.column(f"{table}_by_{column}")
+        self.execute(f"CREATE INDEX IF NOT EXISTS {name} ON {self.name(table)} ({self.column(column)})")

@@ -10,7 +10,7 @@ import dlt
 import pyarrow as pa
 
 from sources.klaviyo.rows import Rows
-from sources.klaviyo.tables import Column, Table, column_hints
+from sources.klaviyo.tables import Column, Table, table_hints
 from sources.klaviyo.walk import Walk
 
 ENOUGH: Final = 16_000_000
@@ -101,7 +101,7 @@ def declared(of: Shape, rows: pa.Table, columns: tuple[Column, ...]) -> object:
         rows,
         dlt.mark.make_hints(
             table_name=of.name,
-            columns=column_hints(columns, of.key),  # type: ignore[arg-type]  # plain dicts of the same shape
+            columns=table_hints(of, columns),  # type: ignore[arg-type]  # plain dicts of the same shape
             primary_key=of.key,
             write_disposition={"disposition": "merge", "strategy": "upsert"},
         ),

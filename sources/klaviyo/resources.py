@@ -21,6 +21,7 @@ EVENTS: Final = Resource(
     grain="one row per event",
     # Events arrive days after they happened, and attribution attaches without a mark of change.
     cursor=Cursor(field="datetime", lookback=timedelta(days=7), marks_change=False),
+    clustered_by=("metric_id",),
 )
 # Nothing says that a change of a message, an action or a tag moves the `updated` of what it hangs from:
 # whatever hangs from a campaign or a flow is read whole, in a walk of its own.

@@ -41,6 +41,8 @@ class Resource:
     """To-one relationships whose ids Klaviyo gives only when they are included."""
     types: Mapping[str, ColumnType] = field(default_factory=dict)
     """Columns that the contract types too loosely."""
+    clustered_by: tuple[str, ...] = ()
+    """Columns that rows of one time are kept together by, where a warehouse can."""
     along: Resource | None = None
     """The resource in whose pages this one's rows arrive."""
     include: str = ""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+
+import psycopg2
 
 from sandbox.server import Sandbox
 from sources.klaviyo.resources import NAMES
@@ -18,6 +21,8 @@ def test_postgres_holds_the_account_and_follows_its_changes(job: Job, sandbox: S
     job.postgres = postgres
     job.load(destination="postgres")
     assert_postgres_equals_the_account()
+    assert {"events": "id", "profiles": "id"}.items() <= indexed(postgres, unique=True).items()
+    assert {"events": "datetime", "profiles": "updated", "templates": "updated"}.items() <= indexed(postgres).items()
     lately = (datetime.now(UTC) - timedelta(seconds=30)).isoformat()
     change(sandbox, "add_events", count=20, at=lately)
     change(sandbox, "rename", type="campaign", name="renamed", at=lately)
@@ -25,6 +30,17 @@ def test_postgres_holds_the_account_and_follows_its_changes(job: Job, sandbox: S
     second = job.load(destination="postgres", machine="two")
     assert sum(second.vanished.values()) > 0
     assert_postgres_equals_the_account()
+
+
+def indexed(url: str, *, unique: bool = False) -> dict[str, str]:
+    """Tables by the column that they have an index on."""
+    with closing(psycopg2.connect(url)) as server, server.cursor() as cursor:
+        cursor.execute("select tablename, indexdef from pg_indexes where schemaname = 'klaviyo'")
+        return {
+            table: definition.rsplit("(")[-1].strip(')"')
+            for table, definition in cursor.fetchall()
+            if ("UNIQUE" in definition) is unique and "_dlt_" not in table
+        }
 
 
 def test_the_command_line_loads_postgres_and_builds_the_marts_there(cli: Cli, postgres: str) -> None:

@@ -17,7 +17,7 @@ from sources.klaviyo import klaviyo
 from sources.klaviyo.contract import Contract
 from sources.klaviyo.errors import KlaviyoError, Unauthorized, UnknownResource
 from sources.klaviyo.resources import NAMES, RESOURCES
-from sources.klaviyo.tables import table
+from sources.klaviyo.tables import table, table_hints
 from tests.sandbox.tiny import PlainEvent, tiny_account
 from tests.sources.conftest import Open
 from tests.sources.house import House, account, person, second
@@ -76,6 +76,18 @@ def test_keys_are_unique_and_never_null(resource: Any, tiny: House, facts: Contr
     assert rows == keys == whole
     columns = {name: null for name, _, null, *_ in tiny.rows(f"DESCRIBE {resource.name}")}
     assert {name for name, null in columns.items() if null == "NO"} == {*key}
+
+
+def test_warehouses_are_told_how_to_lay_events_out(facts: Contract) -> None:
+    events = table(next(resource for resource in RESOURCES if resource.name == "events"), facts)
+    hints = table_hints(events, events.columns)
+    told = {hint: [name for name, of in hints.items() if of.get(hint)] for hint in ("partition", "cluster", "unique")}
+    assert told == {"partition": ["datetime"], "cluster": ["metric_id"], "unique": ["id"]}
+
+
+def test_rows_that_change_are_not_kept_by_the_time_of_their_change(facts: Contract) -> None:
+    profiles = table(next(resource for resource in RESOURCES if resource.name == "profiles"), facts)
+    assert not any(of.get("partition") for of in table_hints(profiles, profiles.columns).values())
 
 
 def test_an_empty_account_has_every_table_and_not_a_row(empty: House) -> None:
