@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import dlt
 import pyarrow as pa
@@ -124,6 +124,7 @@ def load_packages(pipeline: dlt.Pipeline, warehouse: Warehouse, extraction: Extr
     def account() -> list[DltResource]:
         return extraction.resources()
 
+    share_arenas()
     first = ""
     try:
         while not extraction.finished:
@@ -146,10 +147,19 @@ def index_times(pipeline: dlt.Pipeline, walks: Sequence[Walk]) -> None:
                 Tables(client).index(walk.host.name, walk.host.cursor.field)
 
 
+M_ARENA_MAX: Final = -8
+
+
+def share_arenas() -> None:
+    """Keep glibc from giving each lane a heap of its own, which all grow to the size of the largest page."""
+    with suppress(OSError, AttributeError):  # another C library than glibc
+        ctypes.CDLL("libc.so.6").mallopt(M_ARENA_MAX, 2)
+
+
 def give_memory_back() -> None:
     """Return what a package used to the system: allocators keep it, and packages are of different shapes."""
     pa.default_memory_pool().release_unused()
-    with suppress(OSError, AttributeError):  # another C library than glibc
+    with suppress(OSError, AttributeError):  # as above
         ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
