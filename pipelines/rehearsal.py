@@ -34,6 +34,11 @@ class Stretch(NamedTuple):
     next: str | None
 
 
+def of(part: Range) -> tuple[str, str]:
+    """The query that a range is a part of, and whose."""
+    return part.parent, part.query
+
+
 def imagined(curve: Curve, part: Range, size: int) -> Iterator[Stretch]:
     """The pages of a range, as it is when the first one is asked for."""
     row, end = 0.0, curve.rows
@@ -103,12 +108,12 @@ class Rehearsal:
         self.latency, self.labour = pace
         self.requests, self.seconds = 0, 0.0
         self.curves = {
-            query: Curve(piece for survey in surveys if survey.part.query == query for piece in survey.pieces)
-            for query in dict.fromkeys(survey.part.query for survey in surveys)
+            query: Curve(piece for survey in surveys if of(survey.part) == query for piece in survey.pieces)
+            for query in dict.fromkeys(of(survey.part) for survey in surveys)
         }
         self.lanes = ImaginedLanes(
             [survey.part for survey in surveys],
-            lambda part: imagined(self.curves[part.query], part, self.size),
+            lambda part: imagined(self.curves[of(part)], part, self.size),
             lambda _page, _within: None,
             extraction.max_lanes,
             partial(stage.client.has_room, walk.endpoint),

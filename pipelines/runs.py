@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any, Final
 from uuid import uuid4
 
@@ -14,8 +16,10 @@ from pendulum import DateTime
 
 from pipelines.errors import Exit
 from pipelines.warehouse import SCHEMA
+from sources.klaviyo import ledger
 from sources.klaviyo.tables import Column, arrow_schema, column_hints
 from sources.klaviyo.tally import Tally
+from sources.klaviyo.windows import Window, intersection
 
 RUNS: Final = "etl_runs"
 RUN_RESOURCES: Final = "etl_run_resources"
@@ -44,6 +48,7 @@ RUN_RESOURCE_COLUMNS: Final = (
     Column("pages", "bigint"),
     Column("received", "bigint"),
     Column("unchanged", "bigint"),
+    Column("parents_gone", "bigint"),
     Column("loaded", "json"),
     Column("vanished", "json"),
     Column("new_columns", "json"),
@@ -126,6 +131,7 @@ def tally_row(run: Run, tally: Tally) -> dict[str, Any]:
         "pages": tally.pages,
         "received": tally.received,
         "unchanged": tally.unchanged,
+        "parents_gone": tally.gone,
         "loaded": json.dumps(tally.rows),
         "vanished": json.dumps({table: count for table, count in run.vanished.items() if table in tally.tables}),
         "new_columns": json.dumps(sorted(tally.new_columns)),
@@ -136,8 +142,19 @@ def window_rows(pipeline: dlt.Pipeline) -> list[dict[str, Any]]:
     """The windows that dlt's state, as committed, says have been read."""
     resources = pipeline.state.get("sources", {}).get(SCHEMA, {}).get("resources", {})
     return [
-        {"resource": name, "window_start": pendulum.parse(start), "window_end": pendulum.parse(end)}
-        for state in resources.values()
-        for name, windows in state.get("windows_read", {}).items()
-        for start, end in windows
+        {"resource": name, "window_start": window.start, "window_end": window.end}
+        for host, state in resources.items()
+        for name, windows in [*of_tables(state), *of_parents(host, state)]
+        for window in windows
     ]
+
+
+def of_tables(state: dict[str, Any]) -> Iterator[tuple[str, list[Window]]]:
+    for name, read in state.get("windows_read", {}).items():
+        yield name, ledger.windows(read)
+
+
+def of_parents(host: str, state: dict[str, Any]) -> Iterator[tuple[str, list[Window]]]:
+    """What has been read of all parents."""
+    if read := [ledger.windows(one) for one in state.get("windows_read_of", {}).values()]:
+        yield host, reduce(intersection, read)

@@ -6,7 +6,8 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import ceil
 from statistics import median
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -73,10 +74,12 @@ class Scout:
     def surveys(self) -> list[Survey]:
         state = deepcopy(self.state)
         planned = self.extraction.plan(self.walk, lambda: state)
-        parts = self.walk.ranges(planned.windows)
+        parts, reader = planned.ranges(self.walk), PageReader(self.walk.tables, planned.by)
+        if self.walk.host.per:
+            return self.look_at_some(parts, reader)
         if planned.by is None:
             return [self.whole(part) for part in parts]
-        surveys, reader = [Survey(part) for part in parts], PageReader(self.walk.tables, planned.by)
+        surveys = [Survey(part) for part in parts]
         if self.walk.host is EVENTS:
             self.survey_events(surveys, reader)
         else:
@@ -96,17 +99,34 @@ class Scout:
             self.look_at(survey, gap.piece, gap.piece.start if fits else float(int(gap.probe)), reader)
         self.how = pages(self.asked)
 
+    def look_at_some(self, parts: Sequence[Range], reader: PageReader) -> list[Survey]:
+        """What some parents hold; each of the others is taken to hold as much on average."""
+        each = ceil(len(parts) / PAGES)
+        if reader.cursor:
+            seen = [Survey(part) for part in parts[::each]] if each else []
+            self.explore(seen, reader, len(seen) + PAGES)
+        else:
+            seen = [self.whole(part) for part in parts[::each]] if each else []
+        self.how = f"{len(seen)} of {len(parts)} parents"
+        surveys = {survey.part: survey for survey in seen}
+        for part in parts:
+            if part not in surveys:
+                surveys[part] = Survey(part)
+                surveys[part].pieces[0].rows = total(seen) / len(seen)
+        return [*surveys.values()]
+
     def look_at(self, survey: Survey, gap: Piece, start: float, reader: PageReader) -> None:
         """Ask for the page that begins at an instant in a gap."""
         window = Window(instant(start), instant(gap.end))
-        page = self.ask(self.target(Range(survey.part.query, window), reader.cursor), reader)
+        page = self.ask(self.target(replace(survey.part, window=window), reader.cursor), reader)
         survey.see(gap, start, seconds_of(page), last=page.next is None)
 
     def whole(self, part: Range) -> Survey:
         """Follow the pages of a query; where there are too many, look at those of times far apart."""
         reader, survey = PageReader(self.walk.tables), Survey(part)
         target = self.walk.first(part, None)
-        rows = 0
+        page = self.ask(target, reader)
+        rows, target = len(page.items), page.next or ""
         while target and self.asked < PAGES:
             page = self.ask(target, reader)
             rows, target = rows + len(page.items), page.next or ""
@@ -119,7 +139,7 @@ class Scout:
 
     def far_apart(self, part: Range, by: str) -> Survey:
         """A query without a window, looked at by when things were created."""
-        survey = Survey(Range(part.query, Window(BEGINNING, whole_second(self.extraction.now))))
+        survey = Survey(replace(part, window=Window(BEGINNING, whole_second(self.extraction.now))))
         self.asked = 0
         self.explore([survey], PageReader(self.walk.tables, by), PAGES)
         survey.part = part

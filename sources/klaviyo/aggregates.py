@@ -1,17 +1,29 @@
-"""Klaviyo's own counts of a metric's events, day by day: `POST /api/metric-aggregates`."""
+"""Klaviyo's own counts of a metric's events, by the time at which they happened: `POST /api/metric-aggregates`.
+
+A declared aggregate is a part of the table `metric_aggregates`: a metric, how it is measured, in which steps of time and
+by which dimensions.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import Final
+import hashlib
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, timedelta
+from typing import Final, Literal
+from urllib.parse import parse_qs, urlsplit
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pendulum
 from pendulum import DateTime
 
+from sources.klaviyo.account import Account
 from sources.klaviyo.client import Client
 from sources.klaviyo.contract import Contract, Endpoint
 from sources.klaviyo.errors import MalformedPage
+from sources.klaviyo.planner import Here, Period, Question
+from sources.klaviyo.reports import Answer, ReportTable, Row
+from sources.klaviyo.tables import DELETED_AT, Column
 from sources.klaviyo.tally import Tally
 from sources.klaviyo.windows import Window, stamp
 
@@ -22,25 +34,27 @@ Counts = dict[DateTime, int]
 """Events by the UTC day in which they happened; days without any are left out."""
 
 
-class Measurements(msgspec.Struct):
-    count: list[float]
-
-
-class Row(msgspec.Struct):
-    measurements: Measurements
+class Told(msgspec.Struct):
+    measurements: dict[str, list[float | None]]
+    dimensions: list[str | None] = []
 
 
 class Attributes(msgspec.Struct):
     dates: list[datetime]
-    data: list[Row]
+    data: list[Told]
 
 
 class Data(msgspec.Struct):
     attributes: Attributes
 
 
+class Links(msgspec.Struct):
+    next: str | None = None
+
+
 class Document(msgspec.Struct):
     data: Data
+    links: Links | None = None
 
 
 DOCUMENT: Final = msgspec.json.Decoder(Document)
@@ -77,8 +91,121 @@ def counts(body: bytes) -> Counts:
         return {
             pendulum.instance(day): int(number)
             for row in answer.data
-            for day, number in zip(answer.dates, row.measurements.count, strict=True)
+            for day, number in zip(answer.dates, row.measurements["count"], strict=True)
             if number
         }
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (msgspec.MsgspecError, ValueError, KeyError) as error:
         raise MalformedPage(f"not an answer of metric aggregates: {type(error).__name__}") from None
+
+
+# --- declared aggregates ---------------------------------------------------------------------------------------------
+
+TABLE: Final = "metric_aggregates"
+PERIODS: Final[dict[str, Period]] = {"hour": "day", "day": "day", "week": "week", "month": "month"}
+MEASUREMENTS: Final = ("count", "sum_value", "unique")
+
+
+class Aggregate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One declaration, in the words of the configuration."""
+
+    metric: str
+    """Its name; two metrics of one name are told apart as `Placed Order (Shopify)`."""
+    measurements: tuple[Literal["count", "sum_value", "unique"], ...] = ("count",)
+    interval: Literal["hour", "day", "week", "month"] = "day"
+    by: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Of the resource that dlt keeps its state under: another declaration begins anew."""
+        spelled = msgspec.json.encode([self.metric, sorted(self.measurements), self.interval, self.by])
+        return f"{TABLE}_{hashlib.sha256(spelled).hexdigest()[:8]}"
+
+    @property
+    def rows_of(self) -> tuple[str, str, tuple[str, ...]]:
+        """What makes its rows its own."""
+        return self.metric, self.interval, self.by
+
+    @property
+    def period(self) -> Period:
+        """Parts of a window begin where intervals do, or an interval would be counted in two parts."""
+        return PERIODS[self.interval]
+
+    @property
+    def longest(self) -> timedelta:
+        return LONGEST
+
+    @property
+    def since(self) -> date | None:
+        return None
+
+    def endpoint(self, contract: Contract) -> Endpoint:
+        return endpoint(contract)
+
+    def table(self, _contract: Contract) -> ReportTable:
+        return ReportTable(
+            name=TABLE,
+            key=("metric_id", "interval", "dimensions", "starts_at"),
+            columns=(
+                Column("metric_id", "text"),
+                Column("interval", "text"),
+                # Text, not JSON: a part of the key is compared.
+                Column("dimensions", "text"),
+                Column("starts_at", "timestamp"),
+                Column("day", "date"),
+                *(Column(name, "double") for name in MEASUREMENTS),
+                Column(DELETED_AT, "timestamp"),
+            ),
+        )
+
+    def metrics(self, account: Account, _conversions: Sequence[str]) -> list[str]:
+        return account.metrics_named([self.metric])
+
+    def request(self, asked: Question, contract: Contract, here: Here, rest: str = "") -> tuple[str, bytes]:
+        """Where to ask, and the body; the cursor in `rest`, where the last answer went on, belongs in the body, too."""
+        start, end = (instant(day, here.zone) for day in (asked.window.start, min(asked.window.end, here.now)))
+        attributes: dict[str, object] = {
+            "metric_id": asked.metric,
+            "measurements": self.measurements,
+            "interval": self.interval,
+            "by": self.by,
+            "filter": [f"greater-or-equal(datetime,{stamp(start)})", f"less-than(datetime,{stamp(end)})"],
+            "timezone": here.zone.key,
+        }
+        if cursor := cursor_of(rest):
+            attributes["page_cursor"] = cursor
+        body = {"data": {"type": "metric-aggregate", "attributes": attributes}}
+        return endpoint(contract).path, msgspec.json.encode(body)
+
+    def answer(self, body: bytes, asked: Question, here: Here) -> Answer:
+        """Rows of intervals in which anything happened. Raises MalformedPage for what is not the whole answer."""
+        try:
+            document = DOCUMENT.decode(body)
+            rows = [*self.rows(document.data.attributes, asked, here)]
+        except (msgspec.MsgspecError, ValueError) as error:
+            raise MalformedPage(f"not an answer of metric aggregates: {type(error).__name__}") from None
+        return Answer(rows, document.links.next if document.links else None)
+
+    def rows(self, told: Attributes, asked: Question, here: Here) -> Iterator[Row]:
+        starts = [pendulum.instance(one) for one in told.dates]
+        days = [start.astimezone(here.zone).date() for start in starts]
+        for combination in told.data:
+            values = dict(zip(self.by, combination.dimensions, strict=True))
+            about = {
+                "metric_id": asked.metric,
+                "interval": self.interval,
+                "dimensions": msgspec.json.encode({name: value or "" for name, value in values.items()}).decode(),
+            }
+            measured = combination.measurements
+            for start, day, *numbers in zip(starts, days, *measured.values(), strict=True):
+                if any(numbers):
+                    yield about | {"starts_at": start, "day": day} | dict(zip(measured, numbers, strict=True))
+
+
+def instant(day: DateTime, zone: ZoneInfo) -> DateTime:
+    """The true time of what is written as the account's own."""
+    return pendulum.instance(day.replace(tzinfo=zone)).in_timezone("UTC")
+
+
+def cursor_of(link: str) -> str:
+    parameters = parse_qs(urlsplit(link).query)
+    return next((parameters[name][0] for name in ("page_cursor", "page[cursor]") if name in parameters), "")

@@ -22,6 +22,7 @@ from sources.klaviyo.errors import (
     CursorExpired,
     KlaviyoError,
     MalformedPage,
+    NotFound,
     NotPermitted,
     QuotaSpent,
     RevisionRetired,
@@ -209,6 +210,8 @@ def refusal(status: int, body: bytes, endpoint: Endpoint, method: str = "GET") -
             f"{where}: gone (410): Klaviyo no longer serves it in the pinned revision; set sources.klaviyo.revision to a later one "
             f"of {', '.join(revisions())}, or update klaviyo-etl: {detail}"
         )
+    if status == requests.codes.not_found:
+        return NotFound(f"{where}: refused (404): {detail}")
     if status == requests.codes.bad_request and "cursor" in detail.lower():
         return CursorExpired(f"{where}: {detail}")
     return BadRequest(f"{where}: refused ({status}): {detail}")

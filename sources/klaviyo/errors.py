@@ -8,6 +8,7 @@ KlaviyoError
 │   ├── NotPermitted    403: the key lacks a scope, or the plan lacks the feature
 │   ├── RevisionRetired 410: the pinned revision or the endpoint is gone
 │   └── BadRequest      any other 4xx
+│       ├── NotFound    404
 │       └── CursorExpired
 ├── MalformedPage       a 200 whose body is not the JSON:API document it should be
 ├── UnknownMetric       a name that no metric of the account has
@@ -52,6 +53,10 @@ class RevisionRetired(Refused):
 
 
 class BadRequest(Refused):
+    pass
+
+
+class NotFound(BadRequest):
     pass
 
 

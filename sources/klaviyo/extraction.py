@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 
 import dlt
@@ -19,9 +20,10 @@ from sources.klaviyo.errors import KlaviyoError, NotPermitted, RevisionRetired, 
 from sources.klaviyo.handing import empty
 from sources.klaviyo.ledger import Ledger, State
 from sources.klaviyo.package import Package
+from sources.klaviyo.parents import Listing, Parents
 from sources.klaviyo.reading import Plan, Reading
 from sources.klaviyo.resources import NAMES, RESOURCES
-from sources.klaviyo.spec import Resource
+from sources.klaviyo.spec import LOOKBACK, Cursor, Resource
 from sources.klaviyo.tables import Table, table
 from sources.klaviyo.walk import Walk
 from sources.klaviyo.windows import BEGINNING, Window, due, union
@@ -64,8 +66,9 @@ class Extraction:
         self.missing = [
             table(resource, facts)
             for resource in RESOURCES
-            if resource not in self.selected and resource.name not in self.tables_there
+            if resource not in self.selected and resource.name not in self.tables_there and not resource.optional
         ]
+        self.parents = Parents(self.client, facts)
         hosts = dict.fromkeys(resource.host for resource in self.selected)
         self.walks = [
             Walk(host, [resource for resource in self.selected if resource.host is host], facts) for host in hosts
@@ -96,7 +99,11 @@ class Extraction:
             return
         if walk not in self.readings:
             yield from map(empty, walk.tables)
-            self.readings[walk] = Reading(walk, self.plan(walk), self.client, self.max_lanes)
+            try:
+                self.readings[walk] = Reading(walk, self.plan(walk), self.client, self.max_lanes)
+            except KlaviyoError as error:
+                self.give_up(walk, error)
+                return
         reading = self.readings[walk]
         try:
             for delivery in reading.deliveries:
@@ -104,6 +111,7 @@ class Extraction:
                 if self.package.filled_by(delivery.rows):
                     break
             else:
+                walk.refuse_emptiness()
                 walk.tally.status = "complete"
         except KlaviyoError as error:
             self.give_up(walk, error)
@@ -125,17 +133,16 @@ class Extraction:
 
     def plan(self, walk: Walk, state: Callable[[], State] = dlt.current.resource_state) -> Plan:
         """What the walk is to read. Called where dlt's state of its resource is at hand, or told where it is."""
-        cursor = walk.host.cursor
+        cursor, ledger = walk.host.cursor, Ledger(state, walk.resources)
+        if walk.host.per:
+            return self.plan_children(walk, walk.host.per, ledger)
         if cursor is None:
             return Plan()
-        ledger = Ledger(state, walk.resources)
-        horizon = self.now.replace(microsecond=0) - SETTLING
-        # What happened is bounded by the start date; what things are is not: events refer to things of any age.
-        within = Window(BEGINNING if cursor.marks_change else self.start_date or BEGINNING, horizon)
+        within = self.bounds(cursor)
         if self.start or self.end:
-            asked = Window(self.start or BEGINNING, min(self.end or horizon, horizon))
+            asked = self.asked(within)
             return Plan(cursor.field, union([asked]), ledger.add, self.known_rows(walk, [asked], ledger))
-        if not self.full_refresh.isdisjoint(resource.name for resource in walk.resources):
+        if self.refreshes(walk):
             return Plan(cursor.field, union([within]), ledger.add)
         if cursor.first_load and ledger.untouched:
             return Plan(cursor.first_load, ledger.first_load(within), ledger.add_first_load)
@@ -143,6 +150,49 @@ class Extraction:
             window for resource in walk.resources for window in due(within, ledger.read(resource), cursor.lookback)
         )
         return Plan(cursor.field, windows, ledger.add, self.known_rows(walk, windows, ledger))
+
+    def plan_children(self, walk: Walk, per: Resource, ledger: Ledger) -> Plan:
+        """Of which parents, and of which windows of theirs."""
+        parents, cursor = self.parents(per, walk.tally), walk.host.cursor
+        if cursor is None:
+            visited = self.to_visit(walk, parents, ledger)
+            walk.parents = {parent: parent in visited for parent in parents}
+            note = partial(ledger.add_visit, self.now, of_all=len(visited) == len(parents))
+            return Plan(parents={parent: [None] for parent in visited}, complete=note)
+        walk.parents = dict.fromkeys(parents, True)
+        ledger.forget_parents_but(parents)
+        within = self.bounds(cursor)
+        windows = {parent: due(within, ledger.read_of(parent), cursor.lookback) for parent in parents}
+        if self.start or self.end:
+            windows = dict.fromkeys(parents, union([self.asked(within)]))
+        if self.refreshes(walk):
+            windows = dict.fromkeys(parents, union([within]))
+        everything = union(window for due_of in windows.values() for window in due_of)
+        again = union(window for parent in parents if ledger.read_of(parent) for window in windows[parent])
+        known = [] if self.refreshes(walk) else [self.known(walk.tables[0], window) for window in again]
+        return Plan(cursor.field, everything, ledger.add_of, AnyOf(known), windows)
+
+    def to_visit(self, walk: Walk, parents: Listing, ledger: Ledger) -> set[str]:
+        """All parents, or those that changed since, where the others were visited not long ago."""
+        every, visited, all_visited = walk.host.revisit, ledger.visited, ledger.all_visited
+        if not every or not visited or not all_visited or self.refreshes(walk) or self.now - all_visited >= every:
+            return {*parents}
+        since = visited - SETTLING - LOOKBACK
+        return {parent for parent, changed in parents.items() if changed and changed >= since}
+
+    def bounds(self, cursor: Cursor) -> Window:
+        """All that may be read: what happened is bounded by the start date; what things are is not.
+
+        Events refer to things of any age.
+        """
+        horizon = self.now.replace(microsecond=0) - SETTLING
+        return Window(BEGINNING if cursor.marks_change else self.start_date or BEGINNING, horizon)
+
+    def asked(self, within: Window) -> Window:
+        return Window(self.start or BEGINNING, min(self.end or within.end, within.end))
+
+    def refreshes(self, walk: Walk) -> bool:
+        return not self.full_refresh.isdisjoint(resource.name for resource in walk.resources)
 
     def known_rows(self, walk: Walk, windows: Sequence[Window], ledger: Ledger) -> Container[int]:
         """Hashes that need no loading: none where a table of the walk may lack rows that its host has."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import dlt
 import pyarrow as pa
 
 from sources.klaviyo.rows import Rows
-from sources.klaviyo.tables import Column, Table, table_hints
+from sources.klaviyo.tables import Column, Table
 from sources.klaviyo.walk import Walk
 
 ENOUGH: Final = 16_000_000
@@ -89,6 +89,8 @@ class Shape(Protocol):
     @property
     def schema(self) -> pa.Schema: ...
 
+    def hints(self, columns: tuple[Column, ...]) -> dict[str, dict[str, Any]]: ...
+
 
 def empty(of: Shape) -> object:
     """A table without rows, declared to dlt."""
@@ -101,7 +103,7 @@ def declared(of: Shape, rows: pa.Table, columns: tuple[Column, ...]) -> object:
         rows,
         dlt.mark.make_hints(
             table_name=of.name,
-            columns=table_hints(of, columns),  # type: ignore[arg-type]  # plain dicts of the same shape
+            columns=of.hints(columns),  # type: ignore[arg-type]  # plain dicts of the same shape
             primary_key=of.key,
             write_disposition={"disposition": "merge", "strategy": "upsert"},
         ),

@@ -67,6 +67,8 @@ class Range:
     """The lowest row of the latest page: all below it has been seen, even where pages are a little unsorted."""
     pace: timedelta | None = None
     """The time that the latest page spans; None until a page has been seen that another one follows."""
+    parent: str = ""
+    """The object whose collection this is, where each has one."""
 
     @property
     def position(self) -> DateTime:
@@ -97,6 +99,7 @@ class Delivery(Generic[R]):
     rows: R
     query: str
     read: Window | None
+    parent: str = ""
 
 
 @dataclass
@@ -199,7 +202,7 @@ class Lanes(Generic[P, R]):
         assert robbed.window is not None
         middle = robbed.middle
         assert middle is not None
-        stolen = Range(robbed.query, Window(middle, robbed.window.end))
+        stolen = Range(robbed.query, Window(middle, robbed.window.end), parent=robbed.parent)
         robbed.window = Window(robbed.window.start, middle)
         return stolen
 
@@ -207,7 +210,7 @@ class Lanes(Generic[P, R]):
         for page in self.follow(work):
             within, read, goes_on = self.place(work, page)
             rows = self.build(page, within)
-            if not self.deliver(Delivery(rows, work.query, read)) or not goes_on:
+            if not self.deliver(Delivery(rows, work.query, read, work.parent)) or not goes_on:
                 break
         with self.changed:
             self.busy.discard(work)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import Any
+
+from pendulum import DateTime
 
 from sources.klaviyo.spec import Resource
 from sources.klaviyo.windows import BEGINNING, Window, gaps, moment, stamp, union
@@ -26,11 +28,44 @@ class Ledger:
     def read(self, resource: Resource) -> list[Window]:
         return windows(self.state.get("windows_read", {}).get(resource.name, ()))
 
-    def add(self, read: Iterable[Window]) -> None:
+    def add(self, read: Iterable[Window], _parent: str = "") -> None:
         read = [*read]
         noted = self.state.setdefault("windows_read", {})
         for resource in self.resources:
             noted[resource.name] = spelled(union([*self.read(resource), *read]))
+
+    # --- what each parent holds ------------------------------------------------------------------------------------
+
+    def read_of(self, parent: str) -> list[Window]:
+        """By the cursor, of what a parent holds."""
+        return windows(self.state.get("windows_read_of", {}).get(parent, ()))
+
+    def add_of(self, read: Iterable[Window], parent: str) -> None:
+        noted = self.state.setdefault("windows_read_of", {})
+        noted[parent] = spelled(union([*self.read_of(parent), *read]))
+
+    def forget_parents_but(self, parents: Container[str]) -> None:
+        noted = self.state.get("windows_read_of", {})
+        for gone in [parent for parent in noted if parent not in parents]:
+            del noted[gone]
+
+    @property
+    def visited(self) -> DateTime | None:
+        """When parents that had changed were visited last."""
+        return self.visit("changed")
+
+    @property
+    def all_visited(self) -> DateTime | None:
+        """When all parents were visited last."""
+        return self.visit("all")
+
+    def visit(self, which: str) -> DateTime | None:
+        noted = self.state.get("parents_visited", {}).get(which)
+        return moment(noted) if noted else None
+
+    def add_visit(self, at: DateTime, *, of_all: bool) -> None:
+        noted = self.state.setdefault("parents_visited", {})
+        noted |= {"changed": stamp(at)} | ({"all": stamp(at)} if of_all else {})
 
     @property
     def alike(self) -> bool:
@@ -49,7 +84,7 @@ class Ledger:
         noted = self.state.setdefault("first_load", {"until": stamp(within.end), "windows_read": []})
         return gaps(Window(BEGINNING, moment(noted["until"])), windows(noted["windows_read"]))
 
-    def add_first_load(self, read: Iterable[Window]) -> None:
+    def add_first_load(self, read: Iterable[Window], _parent: str = "") -> None:
         """Note a part of the first load. With its last part, all changes before its first run have been read.
 
         A walk whose last page fills a package notes its end again with the next one; by then that is said already.

@@ -104,6 +104,7 @@ class Limiter:
             bucket.paused_until = max(bucket.paused_until, self.clock() + seconds)
 
     def bucket(self, endpoint: Endpoint) -> Bucket:
-        if endpoint.path not in self.buckets:
-            self.buckets[endpoint.path] = Bucket([Window.share_of(limit, self.share) for limit in endpoint.limits])
-        return self.buckets[endpoint.path]
+        name = endpoint.allowance or endpoint.path
+        if name not in self.buckets:
+            self.buckets[name] = Bucket([Window.share_of(limit, self.share) for limit in endpoint.limits])
+        return self.buckets[name]

@@ -11,6 +11,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Literal, NamedTuple
+from zoneinfo import ZoneInfo
 
 import pendulum
 from pendulum import DateTime
@@ -18,7 +19,7 @@ from pendulum import DateTime
 from sources.klaviyo.windows import Window, gaps, moment, stamp, union
 
 State = dict[str, Any]
-Period = Literal["day", "month"]
+Period = Literal["day", "week", "month"]
 
 DAY: Final = timedelta(days=1)
 LATELY: Final = timedelta(days=2)
@@ -51,7 +52,15 @@ def midnight(instant: DateTime) -> DateTime:
 
 def begun(day: DateTime, period: Period) -> DateTime:
     """The first day of the period that a day lies in."""
-    return day.replace(day=1) if period == "month" else day
+    if period == "month":
+        return day.replace(day=1)
+    return day.subtract(days=day.weekday()) if period == "week" else day
+
+
+def ended(day: DateTime, period: Period) -> DateTime:
+    """The first day after the period that the day before lies in."""
+    start = begun(day - DAY, period)
+    return start.add(months=1) if period == "month" else start.add(days=7 if period == "week" else 1)
 
 
 @dataclass(frozen=True)
@@ -64,7 +73,7 @@ class Calendar:
     open_days: int
     """How long a day's figures go on changing."""
     longest: timedelta
-    """The most days that one question may span, where it is not a month."""
+    """The most days that one question may span."""
 
     def questions(
         self, metrics: Sequence[str], read: Mapping[str, Iterable[Window]], fresh: Container[str] = ()
@@ -92,16 +101,18 @@ class Calendar:
 
     def within(self, asked: Window, metrics: Sequence[str]) -> list[Question]:
         """A range that somebody names, whatever has been read of it; in whole periods."""
-        end = asked.end if self.period == "day" else begun(asked.end - DAY, "month").add(months=1)
-        window = Window(max(begun(asked.start, self.period), self.start), min(end, self.end))
+        end = min(ended(asked.end, self.period), self.end)
+        window = Window(max(begun(asked.start, self.period), self.start), end)
         return [question for metric in metrics for question in self.pieces(metric, window)]
 
     def pieces(self, metric: str, window: Window) -> Iterator[Question]:
-        """The window in parts that one question may hold, the newest first: whole months, or as many days as fit."""
+        """The window in as few parts of whole periods as questions may hold, the newest first."""
         end = window.end
         while end > window.start:
-            start = begun(end - DAY, "month") if self.period == "month" else end - self.longest
-            yield Question(metric, Window(max(start, window.start), end), self.settled)
+            earliest = max(end - self.longest, window.start)
+            start = begun(earliest, self.period)
+            start = start if start == earliest else ended(earliest, self.period)
+            yield Question(metric, Window(start, end), self.settled)
             end = start
 
     @property
@@ -115,8 +126,15 @@ class Calendar:
 
     @property
     def end(self) -> DateTime:
-        """The end of today, or of the month that today lies in."""
-        return self.today + DAY if self.period == "day" else begun(self.today, "month").add(months=1)
+        """The end of the period that today lies in."""
+        return ended(self.today + DAY, self.period)
+
+
+class Here(NamedTuple):
+    """The account's own time, written as if it were UTC, and its zone."""
+
+    now: DateTime
+    zone: ZoneInfo
 
 
 @dataclass

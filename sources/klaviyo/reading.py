@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial, reduce
 
 from sources.klaviyo.client import Client
 from sources.klaviyo.handing import Handing
-from sources.klaviyo.lanes import Delivery, Lanes
+from sources.klaviyo.lanes import Delivery, Lanes, Range
 from sources.klaviyo.rows import Page, PageReader, Rows
 from sources.klaviyo.walk import Walk
 from sources.klaviyo.windows import Window, intersection, union
 
+Parts = Mapping[str, Sequence[Window | None]]
+"""The windows to read of what each parent holds."""
 
-def note_nothing(_read: Iterable[Window]) -> None:
+
+def note_nothing(_read: Iterable[Window], _parent: str) -> None:
     """A collection that is read whole has no windows to note."""
+
+
+def nothing() -> None:
+    pass
 
 
 @dataclass(frozen=True)
@@ -25,10 +32,17 @@ class Plan:
 
     by: str | None = None
     windows: Sequence[Window | None] = (None,)
-    note: Callable[[Iterable[Window]], None] = note_nothing
-    """Keeps what has been read, for runs to come."""
+    note: Callable[[Iterable[Window], str], None] = note_nothing
+    """Keeps what has been read of a parent, or of a collection without, for runs to come."""
     known: Container[int] = field(default_factory=frozenset)
     """Hashes of rows that the warehouse has."""
+    parents: Parts | None = None
+    """In place of the windows, where there is a collection for each parent."""
+    complete: Callable[[], None] = nothing
+    """Called once all has been read."""
+
+    def ranges(self, walk: Walk) -> list[Range]:
+        return walk.ranges(self.windows) if self.parents is None else walk.ranges_of(self.parents)
 
 
 def rows_of(reader: PageReader, page: Page, within: Window | None) -> Rows:
@@ -47,14 +61,15 @@ class Reading:
         self.plan = plan
         self.handing = Handing(walk)
         self.lanes: Lanes[Page, Rows] = Lanes(
-            walk.ranges(plan.windows),
+            plan.ranges(walk),
             partial(walk.follow, client, reader),
             partial(rows_of, reader),
             most_lanes,
             partial(client.has_room, walk.endpoint),
         )
         self.deliveries: Iterator[Delivery[Rows]] = iter(self.lanes)
-        self.read: dict[str, list[Window]] = defaultdict(list)
+        self.read: dict[str, dict[str, list[Window]]] = defaultdict(partial(defaultdict, list))
+        """By parent and query."""
         walk.tally.status = "reading"
         walk.tally.windows = [window for window in plan.windows if window]
 
@@ -64,10 +79,14 @@ class Reading:
         self.walk.tally.count(unchanged=delivery.rows.unchanged)
         self.walk.tally.lanes = self.lanes.most_at_once
         if delivery.read:
-            self.read[delivery.query] = union([*self.read[delivery.query], delivery.read])
+            read = self.read[delivery.parent]
+            read[delivery.query] = union([*read[delivery.query], delivery.read])
 
     def note(self) -> None:
-        """Keep what all queries of the collection have read."""
-        read = [self.read[query] for query in self.walk.host.partitions.values()]
-        if self.walk.host.cursor and (both := reduce(intersection, read)):
-            self.plan.note(both)
+        """Keep what all queries of a collection have read."""
+        if self.walk.host.cursor:
+            for parent, read in self.read.items():
+                if both := reduce(intersection, (read[query] for query in self.walk.host.partitions.values())):
+                    self.plan.note(both, parent)
+        if self.walk.tally.status == "complete":
+            self.plan.complete()

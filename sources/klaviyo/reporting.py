@@ -16,13 +16,14 @@ from pendulum import DateTime
 
 from sources.klaviyo import contract
 from sources.klaviyo.account import Account
+from sources.klaviyo.aggregates import Aggregate
 from sources.klaviyo.client import Client
 from sources.klaviyo.contract import Endpoint
 from sources.klaviyo.errors import KlaviyoError, MalformedPage, NotPermitted, QuotaSpent, RevisionRetired, Unauthorized
 from sources.klaviyo.handing import declared, empty
 from sources.klaviyo.ledger import spelled, windows
 from sources.klaviyo.package import Package
-from sources.klaviyo.planner import Budget, Calendar, Question, State, midnight
+from sources.klaviyo.planner import Budget, Calendar, Here, Question, State, midnight
 from sources.klaviyo.reports import Answer, Report, ReportTable, Row
 from sources.klaviyo.rows import Rows
 from sources.klaviyo.tally import Tally
@@ -52,7 +53,7 @@ class Reporting:
     """The reports of a run as dlt resources."""
 
     client: Client
-    selected: Sequence[Report]
+    selected: Sequence[Report | Aggregate]
     asking: Asking = field(default_factory=Asking)
     start_date: DateTime | None = None
     start: DateTime | None = None
@@ -102,7 +103,7 @@ class Reporting:
 class Reading:
     """One report, over as many load packages as it takes."""
 
-    def __init__(self, report: Report, reporting: Reporting) -> None:
+    def __init__(self, report: Report | Aggregate, reporting: Reporting) -> None:
         self.report = report
         self.reporting = reporting
         self.endpoint: Endpoint = report.endpoint(reporting.contract)
@@ -176,14 +177,15 @@ class Reading:
     def ask(self, question: Question, budget: Budget) -> pa.Table:
         """All pages of an answer; each is a request."""
         reporting = self.reporting
+        here = Here(self.local(reporting.now), reporting.account.zone())
         rows: list[Row] = []
         rest, followed = "", {""}
         while True:
-            target, body = self.report.request(question, reporting.contract, self.local_now(), rest)
+            target, body = self.report.request(question, reporting.contract, here, rest)
             asked = Tally(self.name)
 
             def parse(answered: bytes) -> Answer:
-                return self.report.answer(answered, question)
+                return self.report.answer(answered, question, here)
 
             try:
                 answer = reporting.client.read(self.endpoint, target, parse, asked, body)
@@ -246,9 +248,6 @@ class Reading:
         log.info("%s: %s", self.name, self.tally.note)
 
     # --- time --------------------------------------------------------------------------------------------------------
-
-    def local_now(self) -> DateTime:
-        return self.local(self.reporting.now)
 
     def local_day(self, instant: DateTime) -> DateTime:
         return midnight(self.local(instant))

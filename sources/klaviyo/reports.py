@@ -20,11 +20,12 @@ from pendulum import DateTime
 from sources.klaviyo.account import Account
 from sources.klaviyo.contract import Contract, Endpoint, ReportFacts
 from sources.klaviyo.errors import MalformedPage
-from sources.klaviyo.planner import Period, Question
-from sources.klaviyo.tables import DELETED_AT, Column, arrow_schema
+from sources.klaviyo.planner import Here, Period, Question
+from sources.klaviyo.tables import DELETED_AT, Column, arrow_schema, column_hints
 
 LONGEST_SERIES: Final = timedelta(days=60)
 """Of a daily series."""
+A_MONTH: Final = timedelta(days=31)
 SECOND: Final = timedelta(seconds=1)
 
 MESSAGE: Final = ("variation", "send_channel")
@@ -43,7 +44,11 @@ class Report:
     """Whether each question is about one conversion metric."""
     since: date | None = None
     """Klaviyo has nothing of earlier days."""
-    longest: timedelta = LONGEST_SERIES
+
+    @property
+    def longest(self) -> timedelta:
+        """What one question may span: values are of one month each."""
+        return LONGEST_SERIES if self.period == "day" else A_MONTH
 
     @property
     def path(self) -> str:
@@ -75,15 +80,15 @@ class Report:
         """The conversion metrics to ask about, one at a time; one empty id for a report without."""
         return account.metrics_named(names) if self.with_conversions else [""]
 
-    def request(self, question: Question, contract: Contract, now: DateTime, rest: str = "") -> tuple[str, bytes]:
-        """Where to ask, and the body; `rest` is where the last answer said that it goes on. Days and `now` are local."""
+    def request(self, question: Question, contract: Contract, here: Here, rest: str = "") -> tuple[str, bytes]:
+        """Where to ask, and the body; `rest` is where the last answer said that it goes on."""
         endpoint, facts = self.endpoint(contract), self.facts(contract)
         attributes: dict[str, object] = {
             "statistics": facts.statistics,
             # Offsets are ignored: Klaviyo takes these for the account's own time.
             "timeframe": {
                 "start": local(question.window.start),
-                "end": local(min(question.window.end - SECOND, now)),
+                "end": local(min(question.window.end - SECOND, here.now)),
             },
         }
         if facts.group_by:
@@ -95,7 +100,7 @@ class Report:
         data = {"type": contract.objects[endpoint.object].type, "attributes": attributes}
         return rest or self.path, msgspec.json.encode({"data": data})
 
-    def answer(self, body: bytes, question: Question) -> Answer:
+    def answer(self, body: bytes, question: Question, _here: Here) -> Answer:
         """Raises MalformedPage for what is not the whole answer."""
         try:
             document = DOCUMENT.decode(body)
@@ -131,6 +136,9 @@ class ReportTable:
     @cached_property
     def schema(self) -> pa.Schema:
         return arrow_schema(self.columns)
+
+    def hints(self, columns: tuple[Column, ...]) -> dict[str, dict[str, Any]]:
+        return column_hints(columns, self.key)
 
 
 Row = dict[str, Any]

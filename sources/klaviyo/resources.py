@@ -61,6 +61,24 @@ RESOURCES: Final = (
     Resource(name="list_tags", grain="one row per list and tag", along=LISTS, include="tags", links=True),
     SEGMENTS,
     Resource(name="segment_tags", grain="one row per segment and tag", along=SEGMENTS, include="tags", links=True),
+    Resource(
+        name="list_memberships",
+        grain="one row per list and member",
+        per=LISTS,
+        path="/api/lists/{id}/profiles",
+        links=True,
+        fields=("joined_group_at",),
+        cursor=Cursor(field="joined_group_at"),
+    ),
+    Resource(
+        name="segment_memberships",
+        grain="one row per segment and member",
+        per=SEGMENTS,
+        path="/api/segments/{id}/profiles",
+        links=True,
+        fields=("joined_group_at",),
+        cursor=Cursor(field="joined_group_at"),
+    ),
     # --- messaging -------------------------------------------------------------------------------------------
     Resource(
         name="campaigns",
@@ -92,8 +110,8 @@ NAMES: Final = tuple(resource.name for resource in RESOURCES)
 
 
 def select(names: list[str] | None) -> tuple[Resource, ...]:
-    """The named resources in the table's order; all of them when none is named. Raises UnknownResource."""
+    """The named resources in the table's order; all that are not optional when none is named. Raises UnknownResource."""
     unknown = sorted(set(names or ()) - set(NAMES))
     if unknown:
         raise UnknownResource(f"no resource named {', '.join(unknown)}; there are: {', '.join(NAMES)}")
-    return tuple(resource for resource in RESOURCES if not names or resource.name in names)
+    return tuple(one for one in RESOURCES if (one.name in names if names else not one.optional))

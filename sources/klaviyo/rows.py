@@ -26,7 +26,7 @@ from msgspec import Raw
 
 from sources.klaviyo.contract import ColumnType, Tree
 from sources.klaviyo.errors import MalformedPage
-from sources.klaviyo.tables import ARROW, DELETED_AT, ROW_HASH, Column, Table, id_column, singular
+from sources.klaviyo.tables import ARROW, DELETED_AT, ROW_HASH, Column, Table, id_column
 from sources.klaviyo.windows import Window
 
 log = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ class Links(msgspec.Struct):
 
 
 class Document(msgspec.Struct):
-    data: list[Item]
+    data: list[Item] | Item
     included: list[Item] | None = None
     links: Links | None = None
 
@@ -115,6 +115,8 @@ class Page:
     """The cursor's value of each item, null where there is none; no array where nothing orders the collection."""
     first: datetime | None
     last: datetime | None
+    parent: str = ""
+    """The object whose collection this is a page of, where each has one."""
 
     def release(self) -> None:
         """Let go of the page's objects, and with them of its bytes, once they are rows."""
@@ -142,7 +144,7 @@ class PageReader:
     known: Container[int] = field(default_factory=frozenset)
     """Hashes of rows that need no loading."""
 
-    def page(self, body: bytes) -> Page:
+    def page(self, body: bytes, parent: str = "") -> Page:
         """Raises MalformedPage when the body is not the whole document that it should be."""
         try:
             # Free-form JSON is passed on unread: only here would broken bytes be noticed.
@@ -150,15 +152,19 @@ class PageReader:
             document = decode(body)
         except (msgspec.MsgspecError, pa.ArrowInvalid, RecursionError) as error:
             raise MalformedPage(f"not a JSON:API collection: {type(error).__name__}") from None
-        times = self.times(document.data)
+        if isinstance(document.data, list) == self.single:
+            raise MalformedPage(f"not a JSON:API {'object' if self.single else 'collection'}")
+        items = document.data if isinstance(document.data, list) else [document.data]
+        times = self.times(items)
         bounds: dict[str, datetime | None] = pc.min_max(times).as_py() if times is not None else {}
         return Page(
-            items=document.data,
+            items=items,
             included={(item.type, item.id): item for item in document.included or ()},
             next=document.links.next if document.links else None,
             times=times,
             first=bounds.get("min"),
             last=bounds.get("max"),
+            parent=parent,
         )
 
     def times(self, items: list[Item]) -> pa.Array | None:
@@ -170,16 +176,21 @@ class PageReader:
         """The rows of the objects that lie in the window and are not known; all of them where there is no window."""
         items = inside(page, within)
         received = len(items)
-        hashes = [row_hash(item, page.included) for item in items] if self.hashes_rows else []
+        hashes = [row_hash(item, page.included, page.parent) for item in items] if self.hashes_rows else []
         if hashes and self.known:
             fresh = [(item, digest) for item, digest in zip(items, hashes, strict=True) if digest not in self.known]
             items, hashes = [item for item, _ in fresh], [digest for _, digest in fresh]
         tables, columns = {}, {}
         for table in self.tables:
             builder = Builder(table)
-            tables[table.name] = builder.build(items, page.included, hashes)
+            tables[table.name] = builder.build(items, page, hashes)
             columns[table.name] = builder.columns
         return Rows(tables, columns, unchanged=received - len(items))
+
+    @property
+    def single(self) -> bool:
+        """Whether a page is one object."""
+        return any(table.resource.shows_parent for table in self.tables)
 
     @property
     def hashes_rows(self) -> bool:
@@ -211,24 +222,24 @@ class Builder:
     def columns(self) -> tuple[Column, ...]:
         return tuple(Column(name, of) for name, of in self.types.items())
 
-    def build(self, items: list[Item], included: Included, hashes: list[int]) -> pa.Table:
-        resource, parent = self.table.resource, self.table.parent
-        if resource.links:
+    def build(self, items: list[Item], page: Page, hashes: list[int]) -> pa.Table:
+        resource = self.table.resource
+        if resource.links and resource.include:
             self.links(items)
-        elif parent:
+        elif resource.links:
+            self.members(items, page.parent)
+        elif resource.include:
             owners = {child: item.id for item in items for child in item.related(resource.include)}
-            kind = singular(resource.include)
-            children = [included[kind, child] for child in owners if (kind, child) in included]
+            kind = self.table.included
+            children = [page.included[kind, child] for child in owners if (kind, child) in page.included]
             self.objects(children)
-            if parent_relation(parent) in self.table.to_one:
-                own = self.arrays[parent].to_pylist()
-                self.add(parent, "text", [mine or owners[child.id] for mine, child in zip(own, children, strict=True)])
-            else:
-                self.add(parent, "text", [owners[child.id] for child in children])
+            self.parents([owners[child.id] for child in children])
         else:
             self.objects(items)
-            if self.table.marks_unchanged:
-                self.add(ROW_HASH, "bigint", hashes)
+            if resource.per and not resource.shows_parent:
+                self.parents([page.parent] * len(items))
+        if self.table.marks_unchanged:
+            self.add(ROW_HASH, "bigint", hashes)
         return self.finish()
 
     def add(self, name: str, of: ColumnType, values: Iterable[Any]) -> None:
@@ -245,6 +256,22 @@ class Builder:
         self.add(left, "text", (pair[0] for pair in pairs))
         self.add(right, "text", (pair[1] for pair in pairs))
 
+    def members(self, items: list[Item], parent: str) -> None:
+        """Links to what the collection of one parent holds, with what is told of the link itself."""
+        left, right = self.table.key
+        self.add(left, "text", [parent] * len(items))
+        self.add(right, "text", [item.id for item in items])
+        self.attributes(self.table.attributes, [item.attributes for item in items])
+
+    def parents(self, parents: list[str]) -> None:
+        """The parent that each row names itself, else the one with whom it was found."""
+        column = self.table.parent
+        assert column is not None
+        if column in self.arrays:
+            own = self.arrays[column].to_pylist()
+            parents = [mine or parent for mine, parent in zip(own, parents, strict=True)]
+        self.add(column, "text", parents)
+
     def objects(self, items: list[Item]) -> None:
         self.add("id", "text", [item.id for item in items])
         for relation in self.table.to_one:
@@ -258,6 +285,8 @@ class Builder:
                 self.nested(of, values, prefix + name)
             else:
                 self.scalars(of, values, prefix + name)
+        if self.table.resource.fields:
+            return
         for name in dict.fromkeys(key for attributes in objects if attributes for key in attributes if key not in tree):
             values = [attributes.get(name) if attributes else None for attributes in objects]
             self.scalars("json", values, self.free(prefix + name))
@@ -293,14 +322,10 @@ class Builder:
         return pa.table({name: self.arrays[name] for name in order})
 
 
-def parent_relation(parent: str) -> str:
-    return parent.removesuffix("_id").replace("_", "-")
-
-
-def row_hash(item: Item, included: Included) -> int:
-    """64 bits of what Klaviyo sent about an object: attributes, linkage, and the linkage of what is included with it."""
+def row_hash(item: Item, included: Included, parent: str = "") -> int:
+    """64 bits of what Klaviyo sent about an object, and where: attributes, linkage, and the linkage of what is included."""
     attributes = item.attributes or {}
-    names = [item.id, *attributes]
+    names = [item.id, *filter(None, (parent,)), *attributes]
     for name, relationship in (item.relationships or {}).items():
         for related in relationship.identifiers if relationship and relationship.data else ():
             names += (name, related.id)

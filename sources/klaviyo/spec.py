@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Final
 
 from sources.klaviyo.contract import ColumnType
+
+LOOKBACK: Final = timedelta(minutes=10)
+"""What a change may need to become visible."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,8 +18,7 @@ class Cursor:
     """The attribute that orders changes, and how far before it a run asks again."""
 
     field: str
-    lookback: timedelta = timedelta(minutes=10)
-    """By default what a change may need to become visible."""
+    lookback: timedelta = LOOKBACK
     first_load: str = ""
     """Another field by which everything is listed the first time: one that does not move while it is read."""
     marks_change: bool = True
@@ -28,6 +31,9 @@ class Resource:
 
     Without `include` its rows are the collection's own objects. With `include` they are the objects of that
     relationship, read in the same pages; with `links` they are only the pairs of ids that the relationship makes.
+
+    With `per`, there is such a collection for each object of another resource: `{id}` stands for its id, in the path or in
+    the partitions, and becomes a column. A path that ends in `{id}` shows that object itself, with more of it.
     """
 
     name: str
@@ -36,6 +42,8 @@ class Resource:
     cursor: Cursor | None = None
     partitions: Mapping[str, str] = field(default_factory=lambda: {"all": ""})
     """Filter conditions of the several queries that together list the collection."""
+    fields: tuple[str, ...] = ()
+    """The only attributes wanted; all by default."""
     additional_fields: tuple[str, ...] = ()
     linked: tuple[str, ...] = ()
     """To-one relationships whose ids Klaviyo gives only when they are included."""
@@ -45,19 +53,35 @@ class Resource:
     """Columns that rows of one time are kept together by, where a warehouse can."""
     along: Resource | None = None
     """The resource in whose pages this one's rows arrive."""
+    per: Resource | None = None
+    revisit: timedelta | None = None
+    """How often all parents are visited; between, only those that changed. By default, each run visits all."""
     include: str = ""
     links: bool = False
+    optional: str = ""
+    """Why this is read only when it is named, and what it costs."""
 
     def __post_init__(self) -> None:
-        if self.along and (self.path or self.cursor or not self.include):
+        if self.along and (self.path or self.cursor or self.per or not self.include):
             raise ValueError(f"{self.name}: rides along {self.along.name}, so it names an include and nothing else")
-        if self.links and not self.include:
+        if self.links and not (self.include or self.per):
             raise ValueError(f"{self.name}: links need the relationship to link")
+        if bool(self.per) != ("{id}" in self.path or any("{id}" in query for query in self.partitions.values())):
+            raise ValueError(f"{self.name}: {{id}} stands for the id of what it is listed per")
+        if self.revisit and (self.cursor or not self.per):
+            raise ValueError(f"{self.name}: parents are revisited where children have no cursor of their own")
+        if self.per and self.per.host.per:
+            raise ValueError(f"{self.name}: {self.per.name} cannot be listed by itself")
 
     @property
     def endpoint(self) -> str:
         """The contract's path of the collection."""
         return self.host.path or f"/api/{self.host.name.replace('_', '-')}"
+
+    @property
+    def shows_parent(self) -> bool:
+        """Whether what is asked for is the parent itself."""
+        return self.path.endswith("{id}")
 
     @property
     def host(self) -> Resource:

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 
-from sources.klaviyo.contract import ColumnType, Contract, Tree
+from sources.klaviyo.contract import ColumnType, Contract, Endpoint, ObjectType, Tree
 from sources.klaviyo.spec import Resource
 
 ARROW: Final[dict[ColumnType, pa.DataType]] = {
@@ -42,7 +42,9 @@ class Table:
     to_one: tuple[str, ...]
     """Relationships that become `<relation>_id` columns."""
     parent: str | None = None
-    """The column that names the object in whose `relationships` an included row was found."""
+    """The column that names the object in whose `relationships`, or in whose collection, a row was found."""
+    included: str = ""
+    """The type of the rows, where they are not the collection's own objects."""
 
     @property
     def name(self) -> str:
@@ -67,30 +69,59 @@ class Table:
     def schema(self) -> pa.Schema:
         return arrow_schema(self.columns)
 
+    def hints(self, columns: tuple[Column, ...]) -> dict[str, dict[str, Any]]:
+        return table_hints(self, columns)
+
 
 def table(resource: Resource, contract: Contract) -> Table:
     """The raw table of a resource."""
     endpoint = contract.collection(resource.endpoint)
     whole = contract.objects[endpoint.object]
-    parent = id_column(whole.type)
-    if resource.links:
-        return Table(resource=resource, key=(parent, id_column(singular(resource.include))), attributes={}, to_one=())
     if resource.include:
-        shape = contract.included(endpoint, singular(resource.include))
-        return Table(
-            resource=resource,
-            key=("id",),
-            attributes=typed(shape.attributes, resource),
-            to_one=tuple(sorted(shape.to_one)),
-            parent=parent,
-        )
+        return included_table(resource, contract, endpoint, whole)
     withheld = {name for names in endpoint.additional_fields.values() for name in names} - {*resource.additional_fields}
+    wanted = resource.fields or [name for name in whole.attributes if name not in withheld]
+    attributes = typed({name: whole.attributes[name] for name in wanted}, resource)
+    if resource.per is None or resource.shows_parent:
+        to_one = () if resource.fields else tuple(sorted(whole.to_one))
+        parent = "id" if resource.per else None
+        return Table(resource=resource, key=("id",), attributes=attributes, to_one=to_one, parent=parent)
+    parent = parent_column(whole, object_type(resource.per, contract))
+    if resource.links:
+        key = (parent, id_column(whole.type))
+        return Table(resource=resource, key=key, attributes=attributes, to_one=(), parent=parent)
+    return Table(
+        resource=resource, key=("id",), attributes=attributes, to_one=tuple(sorted(whole.to_one)), parent=parent
+    )
+
+
+def included_table(resource: Resource, contract: Contract, endpoint: Endpoint, whole: ObjectType) -> Table:
+    """The table of what is included in the pages of a collection, or of the links to it."""
+    kind = whole.to_many[resource.include]
+    if resource.links:
+        key = (id_column(whole.type), id_column(kind))
+        return Table(resource=resource, key=key, attributes={}, to_one=(), included=kind)
+    shape = contract.included(endpoint, kind)
     return Table(
         resource=resource,
         key=("id",),
-        attributes=typed({name: of for name, of in whole.attributes.items() if name not in withheld}, resource),
-        to_one=tuple(sorted(whole.to_one)),
+        attributes=typed(shape.attributes, resource),
+        to_one=tuple(sorted(shape.to_one)),
+        parent=parent_column(shape, whole.type),
+        included=kind,
     )
+
+
+def object_type(resource: Resource, contract: Contract) -> str:
+    """The type of a resource's rows."""
+    whole = contract.objects[contract.collection(resource.endpoint).object]
+    return whole.to_many[resource.include] if resource.include else whole.type
+
+
+def parent_column(shape: ObjectType, parent: str) -> str:
+    """The column of a child's parent: that of its own relation to it, where there is just one."""
+    relations = [relation for relation, kind in shape.to_one.items() if kind == parent]
+    return id_column(relations[0] if len(relations) == 1 else parent)
 
 
 def typed(attributes: Tree, resource: Resource) -> Tree:
@@ -136,8 +167,3 @@ def table_hints(of: Table, columns: tuple[Column, ...]) -> dict[str, dict[str, A
 def id_column(relation: str) -> str:
     """`flow-message` as `flow_message_id`."""
     return f"{relation.replace('-', '_')}_id"
-
-
-def singular(relation: str) -> str:
-    """The object type that a to-many relationship leads to: Klaviyo names it by the plural."""
-    return relation.removesuffix("s")

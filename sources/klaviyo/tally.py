@@ -38,6 +38,8 @@ class Tally:
     """Objects that Klaviyo sent."""
     unchanged: int = 0
     """Objects that the warehouse already had just so, and that were not loaded again."""
+    gone: int = 0
+    """Parents that vanished between their listing and their reading."""
     rows: Counter[str] = field(default_factory=Counter)
     """Rows handed to each table."""
     lanes: int = 0

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
 from typing import Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from pendulum import DateTime
 
 from sources.klaviyo.client import Client
 from sources.klaviyo.contract import Contract, Endpoint
-from sources.klaviyo.errors import CursorExpired, MalformedPage
+from sources.klaviyo.errors import CursorExpired, MalformedPage, NotFound
 from sources.klaviyo.lanes import Range
 from sources.klaviyo.rows import Page, PageReader
 from sources.klaviyo.spec import Resource
@@ -35,14 +35,24 @@ class Walk:
     host: Resource
     resources: Sequence[Resource]
     contract: Contract
+    only: tuple[str, ...] = ()
+    """The only attributes wanted of what the rows are made from; all by default."""
     tally: Tally = field(init=False)
+    parents: dict[str, bool] = field(default_factory=dict, init=False)
+    """The objects whose collections are walked, and whether this run reads theirs."""
 
     def __post_init__(self) -> None:
         self.tally = Tally(self.host.name, tuple(resource.name for resource in self.resources))
 
     @cached_property
     def endpoint(self) -> Endpoint:
-        return self.contract.collection(self.host.endpoint)
+        """With the limits that hold for what is asked."""
+        endpoint = self.contract.collection(self.host.endpoint)
+        for form, limits in endpoint.costly.items():
+            parameter, _, value = form.partition("=")
+            if value in self.asked.get(parameter, "").split(","):
+                return replace(endpoint, limits=limits, allowance=form)
+        return endpoint
 
     @cached_property
     def tables(self) -> list[Table]:
@@ -52,12 +62,23 @@ class Walk:
         """Every query that lists the collection, in every window."""
         return [Range(condition, window) for window in windows for condition in self.host.partitions.values()]
 
+    def ranges_of(self, parents: Mapping[str, Sequence[Window | None]]) -> list[Range]:
+        """Every query that lists what each parent holds, in the windows that are due of it."""
+        return [replace(part, parent=parent) for parent, windows in parents.items() for part in self.ranges(windows)]
+
     def follow(self, client: Client, reader: PageReader, part: Range) -> Iterator[Page]:
         """Yield the pages of a range. A page cursor that expires is replaced by asking again from where it had come to."""
         expired, reached = 0, part.reached
         while True:
             try:
-                yield from self.links(client, reader, self.first(part, reader.cursor))
+                yield from self.links(client, reader, self.first(part, reader.cursor), part.parent)
+            except NotFound:
+                if not part.parent:
+                    raise
+                log.warning("%s: %s is gone", self.host.name, part.parent)
+                self.tally.count(gone=1)
+                self.parents[part.parent] = False
+                return
             except CursorExpired as error:
                 expired = 1 if part.reached != reached else expired + 1
                 reached = part.reached
@@ -69,30 +90,49 @@ class Walk:
             else:
                 return
 
-    def links(self, client: Client, reader: PageReader, target: str) -> Iterator[Page]:
+    def refuse_emptiness(self) -> None:
+        """Raises NotFound when no parent is found any more: an endpoint that is gone would look the same."""
+        if self.tally.gone and not any(self.parents.values()):
+            raise NotFound(f"{self.host.name}: Klaviyo finds none of the {self.tally.gone} parents that it lists")
+
+    def links(self, client: Client, reader: PageReader, target: str, parent: str = "") -> Iterator[Page]:
         followed = set()
         while target:
             if target in followed:
                 raise MalformedPage(f"{self.host.name}: links.next leads back to a page already read")
             followed.add(target)
-            page = client.read(self.endpoint, target, reader.page, self.tally)
+            page = client.read(self.endpoint, target, lambda body: reader.page(body, parent), self.tally)
             self.tally.count(pages=1, received=len(page.items))
             yield page
             target = page.next or ""
 
     def first(self, part: Range, cursor: str | None) -> str:
         """Path and query of the first page of what remains of a range."""
-        parameters = {
-            "filter": ",".join(filter(None, [part.query, *self.bounds(part, cursor)])),
-            "include": ",".join(self.includes),
-            f"additional-fields[{self.contract.objects[self.endpoint.object].type}]": ",".join(
-                self.host.additional_fields
-            ),
-            "page[size]": str(self.endpoint.page_size or ""),
-            "sort": self.sort(cursor),
-        }
+        conditions = ",".join(filter(None, [part.query.replace("{id}", part.parent), *self.bounds(part, cursor)]))
+        parameters = {"filter": conditions, **self.asked, "sort": self.sort(cursor)}
         query = urlencode({name: value for name, value in parameters.items() if value})
-        return f"{self.endpoint.path}?{query}" if query else self.endpoint.path
+        path = self.contract.collection(self.host.endpoint).path.replace("{id}", quote(part.parent, safe=""))
+        return f"{path}?{query}" if query else path
+
+    @cached_property
+    def asked(self) -> dict[str, str]:
+        """What every request of the walk asks for."""
+        endpoint = self.contract.collection(self.host.endpoint)
+        whole = self.contract.objects[endpoint.object]
+        fields = {whole.type: self.host.fields}
+        # Of what is included for its id alone, attributes would only make pages larger.
+        links = [resource.include for resource in self.resources if resource.links and resource.include]
+        fields |= {(whole.to_one | whole.to_many)[relation]: ("id",) for relation in (*self.host.linked, *links)}
+        if self.only:
+            fields |= {whole.type: self.only} | {
+                whole.to_many[one.include]: self.only for one in self.resources if one.include
+            }
+        return {
+            "include": ",".join(self.includes),
+            f"additional-fields[{whole.type}]": ",".join(self.host.additional_fields),
+            **{f"fields[{kind}]": ",".join(names) for kind, names in fields.items() if kind in endpoint.fields},
+            "page[size]": str(endpoint.page_size or ""),
+        }
 
     @property
     def includes(self) -> list[str]:

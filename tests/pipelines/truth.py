@@ -7,7 +7,7 @@ for to-one relations, UTC instants, free-form JSON whole.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -41,6 +41,11 @@ WITHHELD = {"profile": {"predictive_analytics"}, "template": {"definition"}, "fl
 UNLINKED = {"campaign-message": {"template", "image"}}
 """Relations that Klaviyo does not link in the documents that we ask for: there, their ids are null."""
 TAGGED = ("campaign", "flow", "list", "segment")
+LINKS = {
+    **{f"{kind}_tags": (f"{kind}_id", "tag_id") for kind in TAGGED},
+    **{f"{kind}_memberships": (f"{kind}_id", "profile_id") for kind in ("list", "segment")},
+}
+"""The keys of tables whose rows have no id."""
 
 
 def truth(account: Account, now: datetime) -> dict[str, Rows]:
@@ -51,6 +56,12 @@ def truth(account: Account, now: datetime) -> dict[str, Rows]:
             {f"{kind}_id": thing.id, "tag_id": tag}
             for thing in account.objects.get(kind, {}).values()
             for tag in thing.relationships.get("tags") or ()
+        ]
+    for kind, groups in (("list", account.list_members), ("segment", account.segment_members)):
+        tables[f"{kind}_memberships"] = [
+            {f"{kind}_id": group, "profile_id": profile, "joined_group_at": joined}
+            for group, members in groups.items()
+            for profile, joined in members.items()
         ]
     events = [account.events.at(place) for place in range(len(account.events))]
     shown = [event for event in events if event.second < now.timestamp()]
@@ -163,13 +174,11 @@ class Pairs(list[tuple[str, Any]]):
     __hash__ = None
 
 
-def assert_equal(
-    account: Account, now: datetime, read: Callable[[str], Rows], tables: Iterable[str] | None = None
-) -> None:
+def assert_equal(account: Account, now: datetime, read: Callable[[str], Rows], tables: Sequence[str] = ()) -> None:
     """The warehouse holds exactly what the account shows; rows marked as vanished do not count as held."""
     expected = truth(account, now)
     for name in tables or expected:
-        key = (f"{name.removesuffix('_tags')}_id", "tag_id") if name.endswith("_tags") else ("id",)
+        key = LINKS.get(name, ("id",))
         found = [row for row in read(name) if row["_deleted_at"] is None]
         wrong = list(differences(expected[name], found, key))
         assert not wrong, f"{name}: {len(wrong)} differences, such as {wrong[:3]}"

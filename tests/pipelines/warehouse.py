@@ -34,8 +34,8 @@ def postgres_rows(url: str, table: str) -> Rows:
         ]
 
 
-def assert_tables_equal_the_account(job: Job | Cli, sandbox: Sandbox) -> None:
-    assert_equal(sandbox.account, datetime.now(UTC), lambda table: rows(job, table))
+def assert_tables_equal_the_account(job: Job | Cli, sandbox: Sandbox, *tables: str) -> None:
+    assert_equal(sandbox.account, datetime.now(UTC), lambda table: rows(job, table), tables)
 
 
 def change(sandbox: Sandbox, kind: str, **arguments: object) -> dict[str, Any]:

@@ -131,7 +131,7 @@ def test_every_endpoint_says_how_often_it_may_be_asked_and_what_the_key_needs(fa
 def test_an_attribution_has_no_attributes_and_points_to_what_it_credits(facts: Contract) -> None:
     attribution = facts.included(facts.collection("/api/events"), "attribution")
     assert attribution.attributes == {}
-    assert {"event", "attributed-event", "campaign", "flow", "flow-message"} <= attribution.to_one
+    assert {"event", "attributed-event", "campaign", "flow", "flow-message"} <= attribution.to_one.keys()
 
 
 def test_free_form_objects_are_json_and_fixed_shapes_are_trees(facts: Contract) -> None:

@@ -37,7 +37,11 @@ def reading(name: str, noted: list[list[Window]]) -> Reading:
     """A walk that has yet to begin, of tables that do not matter."""
     (resource,) = select([name])
     field = resource.cursor.field if resource.cursor else None
-    plan = Plan(field, [window(0, SPAN)] if field else [None], lambda read: noted.append([*read]))
+
+    def note(read: Iterable[Window], _parent: str) -> None:
+        noted.append([*read])
+
+    plan = Plan(field, [window(0, SPAN)] if field else [None], note)
     return Reading(Walk(resource, [], contract.load(REVISION)), plan, Client("pk", "http://nowhere", REVISION), 4)
 
 

@@ -35,6 +35,8 @@ ASKED = [
     if by or not host.cursor
 ]
 
+PARENT = "$custom:::$default:::a parent/1"
+
 VALUES: dict[str, Callable[[str], object]] = {
     "string": re.compile(r"'[^']*'|\"[^\"]*\"").fullmatch,
     "boolean": re.compile(r"true|false").fullmatch,
@@ -53,7 +55,8 @@ def first(
 ) -> tuple[str, dict[str, str]]:
     walked = walk(name, facts)
     cursor = by or (walked.host.cursor.field if walked.host.cursor else None)
-    parts = urlsplit(walked.first(Range(condition, window), cursor))
+    parent = PARENT if walked.host.per else ""
+    parts = urlsplit(walked.first(Range(condition, window, parent=parent), cursor))
     pairs = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
     assert len(dict(pairs)) == len(pairs), "a parameter is given twice"
     return parts.path, dict(pairs)
@@ -79,7 +82,7 @@ def test_every_request_of_a_first_and_a_second_load_is_one_that_klaviyo_declares
 
 
 def assert_declared(path: str, given: dict[str, str], openapi: Json) -> None:
-    operation = openapi["paths"][path]["get"]
+    operation = declared_operation(path, openapi)
     declared = {one["name"]: one for one in operation["parameters"] if one["in"] == "query"}
     assert {one for one in declared if declared[one].get("required")} <= given.keys() <= declared.keys()
     for parameter, value in given.items():
@@ -87,6 +90,15 @@ def assert_declared(path: str, given: dict[str, str], openapi: Json) -> None:
             check_filter(conditions(value), operation["x-klaviyo-filters"])
         else:
             check(value, declared[parameter]["schema"])
+
+
+def declared_operation(path: str, openapi: Json) -> Json:
+    """What the document says of a path: itself, or one in which a name in braces stands for an id."""
+    if path in openapi["paths"]:
+        return dict(openapi["paths"][path]["get"])
+    named = [one for one in openapi["paths"] if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", one), path)]
+    (only,) = named
+    return dict(openapi["paths"][only]["get"])
 
 
 def check(value: str, schema: Json) -> None:

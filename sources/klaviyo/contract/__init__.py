@@ -42,14 +42,20 @@ class Endpoint:
 
     path: str
     limits: tuple[Limit, ...]
+    costly: dict[str, tuple[Limit, ...]] = field(default_factory=dict)
+    """The limits that hold instead where a request names this parameter and value."""
     scopes: tuple[str, ...]
     object: str
     included: tuple[str, ...]
     page_size: int | None
     sort: frozenset[str]
     include: frozenset[str]
+    fields: dict[str, list[str]] = field(default_factory=dict)
+    """Of each type that the answer holds, the attributes that may be asked for alone."""
     additional_fields: dict[str, list[str]]
     operators: dict[str, frozenset[str]]
+    allowance: str = ""
+    """What requests are counted against: the path, unless several endpoints share one."""
     report: ReportFacts | None = None
 
     def allows(self, operator: str, on: str) -> bool:
@@ -62,8 +68,9 @@ class ObjectType:
 
     type: str
     attributes: Tree
-    to_one: frozenset[str]
-    to_many: frozenset[str]
+    to_one: dict[str, str]
+    """The type that each relationship leads to."""
+    to_many: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -125,13 +132,15 @@ def patched(facts: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
 def _endpoint(name: str, facts: dict[str, Any]) -> Endpoint:
     return Endpoint(
         path=name.split(" ")[1],
-        limits=tuple(Limit(*limit) for limit in facts["limits"][""]),
+        limits=_limits(facts["limits"][""]),
+        costly={form: _limits(limits) for form, limits in facts["limits"].items() if form},
         scopes=tuple(facts.get("scopes", ())),
         object=facts["object"],
         included=tuple(facts.get("included", ())),
         page_size=facts.get("page", {}).get("max"),
         sort=frozenset(facts.get("sort", ())),
         include=frozenset(facts.get("include", ())),
+        fields=facts.get("fields", {}),
         additional_fields=facts.get("additional_fields", {}),
         operators={on: _operators(spec) for on, spec in facts.get("filters", {}).items()},
         report=_report(facts["report"]) if "report" in facts else None,
@@ -148,6 +157,10 @@ def _report(facts: dict[str, Any]) -> ReportFacts:
     )
 
 
+def _limits(limits: list[list[int]]) -> tuple[Limit, ...]:
+    return tuple(Limit(*limit) for limit in limits)
+
+
 def _operators(spec: dict[str, Any]) -> frozenset[str]:
     return frozenset(operator for arity in ("single", "list", "none") for operator in spec.get(arity, ()))
 
@@ -157,6 +170,6 @@ def _object(facts: dict[str, Any]) -> ObjectType:
     return ObjectType(
         type=facts["type"],
         attributes=facts.get("attributes", {}),
-        to_one=frozenset(name for name, relation in relationships.items() if not relation["many"]),
-        to_many=frozenset(name for name, relation in relationships.items() if relation["many"]),
+        to_one={name: relation["type"] for name, relation in relationships.items() if not relation["many"]},
+        to_many={name: relation["type"] for name, relation in relationships.items() if relation["many"]},
     )
