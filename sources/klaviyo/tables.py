@@ -72,9 +72,6 @@ class Table:
     def hints(self, columns: tuple[Column, ...]) -> dict[str, dict[str, Any]]:
         return table_hints(self, columns)
 
-    def hints(self, columns: tuple[Column, ...]) -> dict[str, dict[str, Any]]:
-        return table_hints(self, columns)
-
 
 def table(resource: Resource, contract: Contract) -> Table:
     """The raw table of a resource."""
