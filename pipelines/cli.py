@@ -53,7 +53,10 @@ class LogFormat(StrEnum):
 DestinationOption = Annotated[str, typer.Option("--destination", metavar="NAME", help="duckdb or postgres.")]
 FormatOption = Annotated[LogFormat, typer.Option("--log-format", help="Log lines as text, or as one JSON object each.")]
 SelectOption = Annotated[
-    str, typer.Option("--select", metavar="NAME,…", help="Resources, comma-separated; all by default.")
+    str,
+    typer.Option(
+        "--select", metavar="NAME,…", help="Resources and reports, comma-separated; by default all that are enabled."
+    ),
 ]
 
 
@@ -194,12 +197,13 @@ def status(*, destination: DestinationOption = "duckdb") -> None:
     """
     with command():
         from pipelines.report import print_status
-        from pipelines.settings import pinned_revision
+        from pipelines.settings import pinned_revision, rate_limit_share
         from pipelines.status import status as read_status
         from pipelines.warehouse import Warehouse
 
         warehouse = Warehouse(destination)
-        print_status(console, warehouse.place, read_status(warehouse))
+        told = read_status(warehouse, pinned_revision(), rate_limit_share())
+        print_status(console, warehouse.place, told)
         warn_of_the_end(pinned_revision())
 
 
@@ -246,14 +250,18 @@ def load_and_transform(settings: Settings, warehouse: Warehouse, request: Reques
 def requested(select: str, start: str, end: str, full_refresh: str) -> Request:
     """What the options of a run ask for. Raises ConfigurationError."""
     from pipelines.load import Request, named
+    from pipelines.reports import report_names
     from pipelines.settings import instant
 
-    refreshed = names(full_refresh)
+    refreshed, selected = names(full_refresh), names(select)
     return Request(
-        resources=named([*names(select), *refreshed] if select else None),
+        resources=named([*selected, *refreshed] if select else None),
+        reports=report_names([*selected, *refreshed]) if select else None,
         start=instant(start, "--start") if start else None,
         end=instant(end, "--end") if end else None,
-        full_refresh=frozenset(resource.name for resource in named(refreshed)) if refreshed else frozenset(),
+        full_refresh=frozenset(
+            {*(one.name for one in named(refreshed)), *report_names(refreshed)} if refreshed else ()
+        ),
     )
 
 

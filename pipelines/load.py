@@ -19,6 +19,7 @@ from pipelines.absence import mark_vanished
 from pipelines.errors import ConfigurationError, Exit, RunError
 from pipelines.known import WarehouseRows
 from pipelines.progress import Watch
+from pipelines.reports import REPORT_NAMES, report_names, reporting
 from pipelines.runs import Run, record
 from pipelines.settings import Settings
 from pipelines.warehouse import SCHEMA, Tables, Warehouse, chain, destination_errors, explain
@@ -27,6 +28,7 @@ from sources.klaviyo.errors import KlaviyoError, RevisionRetired, Unauthorized, 
 from sources.klaviyo.extraction import Extraction, Known
 from sources.klaviyo.limits import Limiter
 from sources.klaviyo.package import Package
+from sources.klaviyo.reporting import Reporting
 from sources.klaviyo.resources import select
 from sources.klaviyo.spec import Resource
 from sources.klaviyo.tally import Tally
@@ -40,6 +42,8 @@ class Request:
     """What a run is asked to load."""
 
     resources: tuple[Resource, ...]
+    reports: tuple[str, ...] | None = None
+    """Their names; by default those that the settings name."""
     start: DateTime | None = None
     end: DateTime | None = None
     full_refresh: frozenset[str] = frozenset()
@@ -54,6 +58,7 @@ class Request:
     def description(self) -> dict[str, Any]:
         return {
             "resources": [resource.name for resource in self.resources],
+            "reports": self.reports,
             "start": str(self.start) if self.start else None,
             "end": str(self.end) if self.end else None,
             "full_refresh": sorted(self.full_refresh),
@@ -61,11 +66,14 @@ class Request:
 
 
 def named(names: Sequence[str] | None) -> tuple[Resource, ...]:
-    """The named resources, all by default. Raises ConfigurationError for a name that there is not."""
+    """The named resources, all by default; reports go by themselves. Raises ConfigurationError for unknown names."""
+    reports = report_names(names or ())
+    if reports and not {*(names or ())} - {*reports}:
+        return ()
     try:
-        return select([*names] if names else None)
+        return select([name for name in names if name not in reports] if names else None)
     except UnknownResource as error:
-        raise ConfigurationError(str(error)) from None
+        raise ConfigurationError(f"{error}, {', '.join(REPORT_NAMES)}") from None
 
 
 def load(settings: Settings, warehouse: Warehouse, request: Request, watch: Watch) -> Run:
@@ -74,7 +82,15 @@ def load(settings: Settings, warehouse: Warehouse, request: Request, watch: Watc
     try:
         pipeline = warehouse.pipeline()
         extraction = extract(settings, request, WarehouseRows(pipeline), tables_there(pipeline))
-        run.tallies = [walk.tally for walk in extraction.walks]
+        reports = reporting(
+            settings,
+            extraction.client,
+            request.reports,
+            start=request.start,
+            end=request.end,
+            full_refresh=request.full_refresh,
+        )
+        run.tallies = [*extraction.tallies, *reports.tallies]
         watch.reading(run.tallies)
         first_load_id = load_packages(pipeline, warehouse, extraction)
         with destination_errors(warehouse):
@@ -83,6 +99,9 @@ def load(settings: Settings, warehouse: Warehouse, request: Request, watch: Watc
             run.vanished = mark_vanished(
                 pipeline, extraction.walks, first_load_id, run.started_at, request.full_refresh
             )
+        # Slow as their limits are, they come when everything else is safe.
+        load_packages(pipeline, warehouse, reports)
+        with destination_errors(warehouse):
             run.finish(*outcome(run.tallies))
             record(pipeline, run)
     except (RunError, OSError) as error:
@@ -115,10 +134,10 @@ def tables_there(pipeline: dlt.Pipeline) -> frozenset[str]:
     return frozenset(pipeline.default_schema.tables) if pipeline.default_schema_name else frozenset()
 
 
-def load_packages(pipeline: dlt.Pipeline, warehouse: Warehouse, extraction: Extraction) -> str:
+def load_packages(pipeline: dlt.Pipeline, warehouse: Warehouse, extraction: Extraction | Reporting) -> str:
     """Read everything, in load packages of bounded size, each committed with what has then been read. The first one's id."""
-    # One thread per walk: a walk waits for its lanes most of its time.
-    dlt.config["extract.workers"] = dlt.config["extract.max_parallel_items"] = len(extraction.walks)
+    # One thread per walk or report: it waits for its lanes or its limit most of its time.
+    dlt.config["extract.workers"] = dlt.config["extract.max_parallel_items"] = len(extraction.tallies)
 
     @dlt.source(name=SCHEMA, max_table_nesting=0)
     def account() -> list[DltResource]:

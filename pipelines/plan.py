@@ -12,7 +12,7 @@ import tempfile
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import dlt
@@ -27,6 +27,7 @@ from pipelines.errors import ConfigurationError, RunError
 from pipelines.load import Request, extract
 from pipelines.rehearsal import Rehearsal, Stage, at_full_rate, per_minute
 from pipelines.report import table
+from pipelines.reports import Inquiry, inquiries, reporting, spent_cells
 from pipelines.scout import Scout
 from pipelines.settings import Settings
 from pipelines.warehouse import PIPELINE, SCHEMA, Warehouse, destination_errors
@@ -77,6 +78,10 @@ class Prospect:
     uses: list[Use]
     tallies: list[Tally]
     """What planning has asked itself."""
+    inquiries: list[Inquiry] = field(default_factory=list)
+    """Of reports, which come after everything else."""
+    report_minutes: float = 0.0
+    """The most that a run spends on them."""
 
     @property
     def rows(self) -> int:
@@ -88,8 +93,9 @@ class Prospect:
 
     @property
     def minutes(self) -> float:
-        """All collections are read at once."""
-        return max((use.minutes for use in self.uses), default=0.0)
+        """All collections are read at once, and after them all reports."""
+        reports = max((one.minutes for one in self.inquiries), default=0.0)
+        return max((use.minutes for use in self.uses), default=0.0) + min(reports, self.report_minutes)
 
     @property
     def asked(self) -> int:
@@ -102,8 +108,17 @@ def plan(settings: Settings, warehouse: Warehouse, request: Request) -> Prospect
     extraction = extract(settings, request, nothing_known, frozenset(NAMES))
     scouts = [Scout(extraction, walk, states.get(walk.host.name, {})) for walk in extraction.walks]
     try:
-        with ThreadPoolExecutor(len(scouts)) as pool:
+        with ThreadPoolExecutor(max(len(scouts), 1)) as pool:
             deque(pool.map(Scout.look, scouts), maxlen=0)
+        reports = reporting(
+            settings,
+            extraction.client,
+            request.reports,
+            start=request.start,
+            end=request.end,
+            full_refresh=request.full_refresh,
+        )
+        due = inquiries(reports, states)
     except (Unauthorized, RevisionRetired) as error:
         raise ConfigurationError(str(error)) from error
     except KlaviyoError as error:
@@ -111,7 +126,8 @@ def plan(settings: Settings, warehouse: Warehouse, request: Request) -> Prospect
     rehearsed = [*zip(scouts, rehearse(extraction, scouts), strict=True)]
     outlooks = [outlook for scout, rehearsal in rehearsed for outlook in outlooks_of(scout, rehearsal)]
     uses = used(extraction.client.limiter, [rehearsal for _, rehearsal in rehearsed])
-    return Prospect(outlooks, uses, [walk.tally for walk in extraction.walks])
+    tallies = [*extraction.tallies, *reports.tallies]
+    return Prospect(outlooks, uses, tallies, due, settings.asking.minutes)
 
 
 def rehearse(extraction: Extraction, scouts: Sequence[Scout]) -> list[Rehearsal]:
@@ -197,6 +213,10 @@ def print_prospect(console: Console, prospect: Prospect) -> None:
             ((use.endpoint, use.requests, use.allowed, f"{use.quota:.0%}", use.minutes) for use in prospect.uses),
         )
     )
+    if prospect.inquiries:
+        console.print()
+        headings = ("report", "requests in a day", "allowed", "goes on", "questions due", "minutes", "")
+        console.print(table(headings, map(inquiry_cells, prospect.inquiries)))
     console.print(
         f"\nabout {prospect.rows:,} rows with {prospect.requests:,} requests in {prospect.minutes:.1f} minutes, "
         f"and what the warehouse needs to load them; told by {prospect.asked} requests"
@@ -218,10 +238,20 @@ def cells(outlook: Outlook) -> tuple[str | float | None, ...]:
     )
 
 
+def inquiry_cells(inquiry: Inquiry) -> tuple[str | float | None, ...]:
+    told = spent_cells(inquiry.spending)
+    if inquiry.status != "complete":
+        return *told, None, None, f"{inquiry.status.replace('_', ' ')}: {inquiry.error}"
+    return *told, inquiry.questions, inquiry.minutes, "at least a request each"
+
+
 def log_prospect(log: logging.Logger, prospect: Prospect) -> None:
     """One event for each resource, and one for the run."""
     for outlook in prospect.outlooks:
         log.info("planned %s", outlook.resource, extra={"facts": {"event": "planned", **asdict(outlook)}})
+    for inquiry in prospect.inquiries:
+        facts = {"event": "planned_report", **inquiry.facts}
+        log.info("planned %s", inquiry.spending.report, extra={"facts": facts})
     facts = {
         "event": "plan",
         "rows": prospect.rows,

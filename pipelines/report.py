@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from pipelines.reports import spent_cells
 from pipelines.runs import Run
 from pipelines.status import Status
 from sources.klaviyo.windows import BEGINNING
@@ -58,6 +59,8 @@ def print_run(console: Console, run: Run) -> None:
     for tally in run.tallies:
         if tally.error:
             console.print(f"{tally.resource}: {tally.error}", style="red", highlight=False)
+        if tally.note:
+            console.print(f"{tally.resource}: {tally.note}", style="yellow", highlight=False)
         if tally.new_columns:
             console.print(f"new columns that Klaviyo added: {', '.join(sorted(tally.new_columns))}", style="yellow")
     requests, loaded = sum(t.requests for t in run.tallies), sum(sum(t.rows.values()) for t in run.tallies)
@@ -73,6 +76,11 @@ def print_status(console: Console, place: str, status: Status) -> None:
     console.print()
     console.print(table(("read completely", "from", "to"), map(window_row, status.windows)))
     console.print()
+    if status.spending:
+        console.print(table(("report", "requests in a day", "allowed", "goes on"), map(spent_cells, status.spending)))
+        for report, note in status.waiting:
+            console.print(f"{report}: {note}", highlight=False)
+        console.print()
     console.print(table(("last runs", "finished", "exit", "why", "received", "requests"), status.runs))
 
 

@@ -39,6 +39,8 @@ RUN_RESOURCE_COLUMNS: Final = (
     Column("resource", "text"),
     Column("status", "text"),
     Column("error", "text"),
+    Column("note", "text"),
+    Column("questions_left", "bigint"),
     Column("windows", "json"),
     Column("requests", "bigint"),
     Column("retries", "bigint"),
@@ -122,6 +124,8 @@ def tally_row(run: Run, tally: Tally) -> dict[str, Any]:
         "resource": tally.resource,
         "status": tally.status,
         "error": tally.error,
+        "note": tally.note,
+        "questions_left": tally.left,
         "windows": json.dumps([str(window) for window in tally.windows]),
         "requests": tally.requests,
         "retries": tally.retries,
@@ -138,12 +142,17 @@ def tally_row(run: Run, tally: Tally) -> dict[str, Any]:
     }
 
 
+def states(pipeline: dlt.Pipeline) -> dict[str, dict[str, Any]]:
+    """What dlt's state, as committed, holds of each resource."""
+    resources: dict[str, dict[str, Any]] = pipeline.state.get("sources", {}).get(SCHEMA, {}).get("resources", {})
+    return resources
+
+
 def window_rows(pipeline: dlt.Pipeline) -> list[dict[str, Any]]:
-    """The windows that dlt's state, as committed, says have been read."""
-    resources = pipeline.state.get("sources", {}).get(SCHEMA, {}).get("resources", {})
+    """The windows that have been read."""
     return [
         {"resource": name, "window_start": window.start, "window_end": window.end}
-        for host, state in resources.items()
+        for host, state in states(pipeline).items()
         for name, windows in [*of_tables(state), *of_parents(host, state)]
         for window in windows
     ]

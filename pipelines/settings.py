@@ -6,10 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import dlt
+import msgspec
 from pendulum import DateTime
 
 from pipelines.errors import ConfigurationError
 from sources.klaviyo import BASE_URL, REVISION, contract
+from sources.klaviyo.aggregates import Aggregate, endpoint
+from sources.klaviyo.reporting import Asking
+from sources.klaviyo.reports import NAMES
 from sources.klaviyo.windows import moment
 
 DATASET: Final = "klaviyo"
@@ -27,6 +31,9 @@ class Settings:
     package_rows: int = 200_000
     package_megabytes: int = 384
     package_minutes: float = 10
+    reports: tuple[str, ...] = ()
+    asking: Asking = field(default_factory=Asking)
+    metric_aggregates: tuple[Aggregate, ...] = ()
 
 
 def read_settings() -> Settings:
@@ -45,12 +52,67 @@ def read_settings() -> Settings:
         base_url=base_url,
         revision=pinned_revision(),
         start_date=instant(str(start_date), "sources.klaviyo.start_date") if start_date else None,
-        rate_limit_share=share(setting("rate_limit_share", Settings.rate_limit_share)),
+        rate_limit_share=rate_limit_share(),
         max_lanes=int(positive("max_lanes", Settings.max_lanes)),
         package_rows=int(positive("package_rows", Settings.package_rows)),
         package_megabytes=int(positive("package_megabytes", Settings.package_megabytes)),
         package_minutes=positive("package_minutes", Settings.package_minutes),
+        reports=enabled_reports(),
+        asking=Asking(
+            conversion_metrics=tuple(texts("conversion_metrics")),
+            open_days=int(positive("report_open_days", Asking.open_days)),
+            refresh_hours=positive("report_refresh_hours", Asking.refresh_hours),
+            minutes=positive("report_minutes", Asking.minutes),
+        ),
+        metric_aggregates=declared_aggregates(),
     )
+
+
+def enabled_reports() -> tuple[str, ...]:
+    """The reports that every run asks. Raises ConfigurationError for one that there is not."""
+    names = texts("reports")
+    if names == ["all"]:
+        return NAMES
+    if unknown := sorted({*names} - {*NAMES}):
+        raise ConfigurationError(
+            f"sources.klaviyo.reports: no report named {', '.join(unknown)}; there are: {', '.join(NAMES)}; or all"
+        )
+    return tuple(names)
+
+
+def declared_aggregates() -> tuple[Aggregate, ...]:
+    """Raises ConfigurationError for a declaration that Klaviyo would not understand."""
+    declared = setting("metric_aggregates", [])
+    try:
+        declared = msgspec.json.decode(declared) if isinstance(declared, str) else declared
+        aggregates = msgspec.convert(declared, tuple[Aggregate, ...])
+    except msgspec.MsgspecError as error:
+        raise ConfigurationError(f"sources.klaviyo.metric_aggregates: {error}") from None
+    dimensions = endpoint(contract.load(pinned_revision())).report
+    unknown = sorted({name for one in aggregates for name in one.by} - {*(dimensions.group_by if dimensions else ())})
+    if unknown:
+        raise ConfigurationError(f"sources.klaviyo.metric_aggregates: Klaviyo knows no dimension {', '.join(unknown)}")
+    if len({one.rows_of for one in aggregates}) < len(aggregates):
+        raise ConfigurationError(
+            "sources.klaviyo.metric_aggregates: one metric is declared twice with the same interval and dimensions; "
+            "name all measurements in one of them"
+        )
+    return aggregates
+
+
+def texts(name: str) -> list[str]:
+    """A list of texts; in an environment variable, JSON or separated by commas. Raises ConfigurationError."""
+    value = setting(name, [])
+    if isinstance(value, str) and not value.startswith("["):
+        return [text.strip() for text in value.split(",") if text.strip()]
+    try:
+        return msgspec.convert(msgspec.json.decode(value) if isinstance(value, str) else value, list[str])
+    except msgspec.MsgspecError as error:
+        raise ConfigurationError(f"sources.klaviyo.{name}: not a list of texts: {error}") from None
+
+
+def rate_limit_share() -> float:
+    return share(setting("rate_limit_share", Settings.rate_limit_share))
 
 
 def pinned_revision() -> str:

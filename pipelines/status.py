@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.runs import RUN_RESOURCES, RUNS, window_rows
+from pipelines.reports import REPORT_NAMES, Spending, all_spending
+from pipelines.runs import RUN_RESOURCES, RUNS, states, window_rows
 from pipelines.warehouse import Tables, Warehouse, destination_errors
 from sources.klaviyo.resources import NAMES
 from sources.klaviyo.tables import DELETED_AT
@@ -20,9 +21,13 @@ class Status:
     """Table, rows that Klaviyo shows, rows marked as vanished; tables that were never loaded are left out."""
     windows: Sequence[Sequence[Any]]
     """Resource, start, end."""
+    spending: list[Spending]
+    """Of the reports' daily allowances."""
+    waiting: Sequence[Sequence[Any]]
+    """Report, and what the last run has left of it."""
 
 
-def status(warehouse: Warehouse, runs: int = 5) -> Status:
+def status(warehouse: Warehouse, revision: str, share: float, runs: int = 5) -> Status:
     """Read the run tables and count the rows. Works from any machine that reaches the warehouse."""
     pipeline = warehouse.onlooker()
     with destination_errors(warehouse), pipeline.sql_client() as client:
@@ -35,8 +40,15 @@ def status(warehouse: Warehouse, runs: int = 5) -> Status:
                 f"GROUP BY r.run_id, r.started_at, r.finished_at, r.exit_code, r.message "
                 f"ORDER BY r.started_at DESC LIMIT {runs}"
             ),
-            tables=[(name, *counts) for name in NAMES if (counts := count(tables, name))],
+            tables=[(name, *counts) for name in (*NAMES, *REPORT_NAMES) if (counts := count(tables, name))],
             windows=sorted(tuple(row.values()) for row in window_rows(pipeline)),
+            spending=all_spending(states(pipeline), revision, share),
+            waiting=tables.rows(
+                f"SELECT w.resource, w.note FROM {tables.name(RUN_RESOURCES)} w "  # noqa: S608 - names are ours
+                f"JOIN {tables.name(RUNS)} r ON r.run_id = w.run_id WHERE w.questions_left > 0 AND NOT EXISTS ("
+                f"SELECT 1 FROM {tables.name(RUN_RESOURCES)} v JOIN {tables.name(RUNS)} s ON s.run_id = v.run_id "
+                f"WHERE v.resource = w.resource AND s.started_at > r.started_at) ORDER BY w.resource"
+            ),
         )
 
 

@@ -25,6 +25,7 @@ from sources.klaviyo.reading import Plan, Reading
 from sources.klaviyo.resources import NAMES, RESOURCES
 from sources.klaviyo.spec import LOOKBACK, Cursor, Resource
 from sources.klaviyo.tables import Table, table
+from sources.klaviyo.tally import Tally
 from sources.klaviyo.walk import Walk
 from sources.klaviyo.windows import BEGINNING, Window, due, union
 
@@ -84,6 +85,10 @@ class Extraction:
             yield from self.read(walk)
 
         return dlt.resource(rows, name=walk.host.name, parallelized=True)
+
+    @property
+    def tallies(self) -> list[Tally]:
+        return [walk.tally for walk in self.walks]
 
     @property
     def finished(self) -> bool:

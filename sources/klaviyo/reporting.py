@@ -74,7 +74,13 @@ class Reporting:
 
     def resources(self) -> list[DltResource]:
         """One dlt resource per report, of its name."""
-        return [dlt.resource(reading.rows, name=reading.name, parallelized=True)() for reading in self.readings]
+        return [self.resource(reading) for reading in self.readings]
+
+    def resource(self, reading: Reading) -> DltResource:
+        def rows() -> Iterator[Any]:
+            yield from reading.rows()
+
+        return dlt.resource(rows, name=reading.name, parallelized=True)
 
     @property
     def tallies(self) -> list[Tally]:
@@ -111,6 +117,7 @@ class Reading:
         self.tally = Tally(report.name, (self.table.name,))
         self.remaining: list[Question] | None = None
         """What is still to be asked; None before it is known."""
+        self.metrics: list[str] = []
 
     @property
     def name(self) -> str:
@@ -153,12 +160,12 @@ class Reading:
         """What is to be asked in this run, the most telling first."""
         reporting = self.reporting
         calendar = self.calendar()
-        metrics = self.report.metrics(reporting.account, reporting.asking.conversion_metrics)
+        metrics = self.metrics = self.report.metrics(reporting.account, reporting.asking.conversion_metrics)
         if reporting.start or reporting.end:
             asked = Window(self.local_day(reporting.start or calendar.since), self.local_end(reporting.end))
             return calendar.within(asked, metrics)
         noted = state()
-        if self.name in reporting.full_refresh:
+        if self.table.name in reporting.full_refresh:
             noted.pop("read_of", None)
             noted.pop("refreshed", None)
         read = {metric: windows(noted.get("read_of", {}).get(metric, ())) for metric in metrics}
@@ -220,8 +227,7 @@ class Reading:
         noted, metric = state(), question.metric
         read_of = noted.setdefault("read_of", {})
         read_of[metric] = spelled(union([*windows(read_of.get(metric, ())), question.for_good]))
-        metrics = {one.metric for one in [question, *(self.remaining or ())]} | {*read_of}
-        noted["windows_read"] = {self.name: spelled(common([windows(read_of.get(one, ())) for one in metrics]))}
+        noted["windows_read"] = {self.name: spelled(common([windows(read_of.get(one, ())) for one in self.metrics]))}
         is_open = question.window.end > question.settled
         waits = any(one.metric == metric and one.window.end > one.settled for one in self.remaining or ())
         if is_open and not waits and not (self.reporting.start or self.reporting.end):
