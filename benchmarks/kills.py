@@ -31,6 +31,7 @@ from sandbox.reads import Reader
 from sandbox.server import Sandbox
 from sandbox.story import synthesize
 from sources.klaviyo.lanes import PAGES_WAITING
+from sources.klaviyo.resources import select
 from tests.conftest import KEY, Cli
 from tests.pipelines.truth import assert_equal
 
@@ -124,7 +125,9 @@ class Case:
 
     def differences(self) -> str:
         try:
-            assert_equal(self.sandbox.account, datetime.now(UTC), self.rows)
+            assert_equal(
+                self.sandbox.account, datetime.now(UTC), self.rows, [resource.name for resource in select(None)]
+            )
         except AssertionError as error:
             return str(error)
         return self.open_windows()

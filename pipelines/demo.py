@@ -13,7 +13,7 @@ from pipelines.report import table
 from sandbox.server import Sandbox, serve
 from sandbox.settings import Settings
 from sandbox.story import synthesize
-from sources.klaviyo.resources import NAMES
+from sources.klaviyo.resources import DEFAULT
 
 TOP_CAMPAIGNS: Final = """
     select campaign_name, channel, recipients, open_rate, click_rate, conversions, conversion_value
@@ -43,7 +43,7 @@ def serve_sandbox(
 def show(console: Console, path: Path) -> None:
     """Where the file is, what is in it, and its best campaigns."""
     with duckdb.connect(str(path)) as database:
-        console.print(table(("table", "rows"), [(name, count(database, f"klaviyo.{name}")) for name in NAMES]))
+        console.print(table(("table", "rows"), [(name, count(database, f"klaviyo.{name}")) for name in DEFAULT]))
         console.print()
         marts = [row[0] for row in database.sql(MARTS).fetchall()]
         console.print(table(("mart", "rows"), [(name, count(database, f"klaviyo_marts.{name}")) for name in marts]))

@@ -23,15 +23,15 @@ EVENTS: Final = Resource(
     cursor=Cursor(field="datetime", lookback=timedelta(days=7), marks_change=False),
     clustered_by=("metric_id",),
 )
-# Nothing says that a change of a message, an action or a tag moves the `updated` of what it hangs from:
-# whatever hangs from a campaign or a flow is read whole, in a walk of its own.
-CAMPAIGN_MESSAGES: Final = Resource(
-    name="campaign_messages",
-    grain="one row per message of a campaign",
-    path="/api/campaigns",
+# Nothing says that a change of an action or a tag moves the `updated` of what it hangs from: whatever hangs from a
+# campaign or a flow is read whole, in a walk of its own.
+CAMPAIGNS: Final = Resource(
+    name="campaigns",
+    grain="one row per campaign",
+    cursor=Cursor(field="updated_at"),
     partitions=CAMPAIGN_QUERIES,
-    include="campaign-messages",
 )
+FLOWS: Final = Resource(name="flows", grain="one row per flow", cursor=Cursor(field="updated"), partitions=ARCHIVED)
 FLOW_ACTIONS: Final = Resource(
     name="flow_actions",
     grain="one row per action (step) of a flow",
@@ -39,28 +39,127 @@ FLOW_ACTIONS: Final = Resource(
     partitions=ARCHIVED,
     include="flow-actions",
 )
+METRICS: Final = Resource(
+    name="metrics",
+    grain="one row per metric (kind of event)",
+    types={"created": "timestamp", "updated": "timestamp"},
+)
+CUSTOM_METRICS: Final = Resource(name="custom_metrics", grain="one row per metric that the account defines from others")
+PROFILES: Final = Resource(
+    name="profiles",
+    grain="one row per profile (person)",
+    cursor=Cursor(field="updated", first_load="created"),
+    additional_fields=("subscriptions",),
+)
 LISTS: Final = Resource(name="lists", grain="one row per list")
 SEGMENTS: Final = Resource(name="segments", grain="one row per segment")
+FORMS: Final = Resource(name="forms", grain="one row per form")
+CATALOG_ITEMS: Final = Resource(name="catalog_items", grain="one row per item of the catalog")
+CATALOG_CATEGORIES: Final = Resource(name="catalog_categories", grain="one row per category of the catalog")
+COUPONS: Final = Resource(name="coupons", grain="one row per coupon")
+REVIEWS: Final = Resource(name="reviews", grain="one row per review of a product")
+IMPORT_JOBS: Final = Resource(name="profile_bulk_import_jobs", grain="one row per bulk import of profiles")
+OBJECT_TYPES: Final = Resource(
+    name="object_types",
+    grain="one row per type of custom object",
+    linked=("current-schema", "draft-schema"),
+    optional="custom objects are a feature of some plans; elsewhere Klaviyo refuses the request",
+)
+WEBHOOKS: Final = Resource(
+    name="webhooks",
+    grain="one row per webhook",
+    optional="webhooks are a feature of some plans; elsewhere Klaviyo refuses the request",
+)
+
+JOBS: Final = tuple(
+    f"{thing}_bulk_{act}_jobs"
+    for thing, acts in {
+        "catalog_item": ("create", "update", "delete"),
+        "catalog_variant": ("create", "update", "delete"),
+        "catalog_category": ("create", "update", "delete"),
+        "coupon_code": ("create",),
+    }.items()
+    for act in acts
+)
+"""Logs of what programs have written."""
+ONE_BY_ONE: Final = "a request for each {}, 15 a minute"
+A_DAY: Final = timedelta(days=1)
+A_WEEK: Final = timedelta(days=7)
 
 RESOURCES: Final = (
     # --- account ---------------------------------------------------------------------------------------------
     Resource(name="accounts", grain="one row per Klaviyo account the key can see"),
+    Resource(name="tracking_settings", grain="one row per account: how links are tagged"),
+    Resource(name="data_sources", grain="one row per source of custom objects", optional=OBJECT_TYPES.optional),
+    WEBHOOKS,
+    Resource(name="webhook_topics", grain="one row per topic that webhooks may be about", optional=WEBHOOKS.optional),
     Resource(
-        name="metrics",
-        grain="one row per metric (kind of event)",
-        types={"created": "timestamp", "updated": "timestamp"},
+        name="webhook_subscriptions",
+        grain="one row per webhook and topic",
+        along=WEBHOOKS,
+        include="webhook-topics",
+        links=True,
+        optional=WEBHOOKS.optional,
     ),
-    # --- audience --------------------------------------------------------------------------------------------
+    # --- metrics ---------------------------------------------------------------------------------------------
+    METRICS,
     Resource(
-        name="profiles",
-        grain="one row per profile (person)",
-        cursor=Cursor(field="updated", first_load="created"),
-        additional_fields=("subscriptions",),
+        name="metric_flow_triggers",
+        grain="one row per metric and flow that it triggers",
+        along=METRICS,
+        include="flow-triggers",
+        links=True,
+    ),
+    Resource(
+        name="metric_properties",
+        grain="one row per property seen on events of a metric",
+        per=METRICS,
+        path="/api/metrics/{id}/metric-properties",
+        revisit=A_WEEK,
+        additional_fields=("sample_values",),
+        optional=ONE_BY_ONE.format("metric"),
+    ),
+    CUSTOM_METRICS,
+    Resource(
+        name="custom_metric_metrics",
+        grain="one row per custom metric and metric that it is made from",
+        along=CUSTOM_METRICS,
+        include="metrics",
+        links=True,
+    ),
+    Resource(name="mapped_metrics", grain="one row per role, such as revenue, and the metric that plays it"),
+    # --- audience --------------------------------------------------------------------------------------------
+    PROFILES,
+    Resource(
+        name="conversations",
+        grain="one row per conversation of a profile on a channel",
+        along=PROFILES,
+        include="conversations",
+        optional="needs conversations:read for all pages of profiles, and tells no more than the channel",
+    ),
+    Resource(
+        name="profile_predictions",
+        grain="one row per profile: what Klaviyo expects of it",
+        path="/api/profiles",
+        fields=("predictive_analytics",),
+        additional_fields=("predictive_analytics",),
+        optional="predictions change without a mark: every profile is read each time, 15,000 a minute",
+    ),
+    Resource(
+        name="push_tokens",
+        grain="one row per device token of a profile",
+        linked=("profile",),
+        optional="tokens are secrets of a kind, and have no mark of change: all are read each time, 15,000 a minute",
     ),
     LISTS,
     Resource(name="list_tags", grain="one row per list and tag", along=LISTS, include="tags", links=True),
-    SEGMENTS,
-    Resource(name="segment_tags", grain="one row per segment and tag", along=SEGMENTS, include="tags", links=True),
+    Resource(
+        name="list_flow_triggers",
+        grain="one row per list and flow that it triggers",
+        along=LISTS,
+        include="flow-triggers",
+        links=True,
+    ),
     Resource(
         name="list_memberships",
         grain="one row per list and member",
@@ -71,6 +170,24 @@ RESOURCES: Final = (
         cursor=Cursor(field="joined_group_at"),
     ),
     Resource(
+        name="list_profile_counts",
+        grain="one row per list: how many members it has",
+        per=LISTS,
+        path="/api/lists/{id}",
+        fields=("profile_count",),
+        additional_fields=("profile_count",),
+        optional=ONE_BY_ONE.format("list"),
+    ),
+    SEGMENTS,
+    Resource(name="segment_tags", grain="one row per segment and tag", along=SEGMENTS, include="tags", links=True),
+    Resource(
+        name="segment_flow_triggers",
+        grain="one row per segment and flow that it triggers",
+        along=SEGMENTS,
+        include="flow-triggers",
+        links=True,
+    ),
+    Resource(
         name="segment_memberships",
         grain="one row per segment and member",
         per=SEGMENTS,
@@ -79,23 +196,168 @@ RESOURCES: Final = (
         fields=("joined_group_at",),
         cursor=Cursor(field="joined_group_at"),
     ),
+    Resource(
+        name="segment_profile_counts",
+        grain="one row per segment: how many members it has",
+        per=SEGMENTS,
+        path="/api/segments/{id}",
+        fields=("profile_count",),
+        additional_fields=("profile_count",),
+        optional=ONE_BY_ONE.format("segment"),
+    ),
+    IMPORT_JOBS,
+    Resource(
+        name="profile_bulk_import_job_lists",
+        grain="one row per bulk import and list that it fills",
+        per=IMPORT_JOBS,
+        path="/api/profile-bulk-import-jobs/{id}/relationships/lists",
+        links=True,
+        optional="a request for each bulk import, 150 a minute",
+    ),
+    Resource(
+        name="profile_bulk_import_job_profiles",
+        grain="one row per bulk import and profile",
+        per=IMPORT_JOBS,
+        path="/api/profile-bulk-import-jobs/{id}/relationships/profiles",
+        links=True,
+        optional="a request for each bulk import and each 100 of its profiles, 150 a minute",
+    ),
+    Resource(
+        name="import_errors",
+        grain="one row per profile that a bulk import could not take",
+        per=IMPORT_JOBS,
+        path="/api/profile-bulk-import-jobs/{id}/import-errors",
+        optional="a request for each bulk import, 150 a minute",
+    ),
+    Resource(name="profile_suppression_bulk_create_jobs", grain="one row per bulk suppression of profiles"),
+    Resource(name="profile_suppression_bulk_delete_jobs", grain="one row per bulk lifting of suppressions"),
     # --- messaging -------------------------------------------------------------------------------------------
+    CAMPAIGNS,
     Resource(
-        name="campaigns",
-        grain="one row per campaign",
-        cursor=Cursor(field="updated_at"),
+        name="campaign_messages",
+        grain="one row per message of a campaign",
+        per=CAMPAIGNS,
+        path="/api/campaigns/{id}/campaign-messages",
+        # Elsewhere, Klaviyo does not say which template and image.
+        linked=("template", "image"),
+        revisit=A_DAY,
+    ),
+    Resource(
+        name="campaign_tags",
+        grain="one row per campaign and tag",
+        path="/api/campaigns",
         partitions=CAMPAIGN_QUERIES,
+        include="tags",
+        links=True,
     ),
-    CAMPAIGN_MESSAGES,
+    FLOWS,
     Resource(
-        name="campaign_tags", grain="one row per campaign and tag", along=CAMPAIGN_MESSAGES, include="tags", links=True
+        name="flow_definitions",
+        grain="one row per flow: its triggers, filters and steps as one document",
+        per=FLOWS,
+        path="/api/flows/{id}",
+        fields=("definition",),
+        additional_fields=("definition",),
+        revisit=A_WEEK,
     ),
-    Resource(name="flows", grain="one row per flow", cursor=Cursor(field="updated"), partitions=ARCHIVED),
     FLOW_ACTIONS,
     Resource(name="flow_tags", grain="one row per flow and tag", along=FLOW_ACTIONS, include="tags", links=True),
+    Resource(
+        name="flow_messages",
+        grain="one row per message of a flow",
+        per=FLOW_ACTIONS,
+        path="/api/flow-actions/{id}/flow-messages",
+        revisit=A_WEEK,
+    ),
     Resource(name="templates", grain="one row per template", cursor=Cursor(field="updated")),
+    Resource(
+        name="template_definitions",
+        grain="one row per template: its blocks and styles, where it was made with the editor",
+        path="/api/templates",
+        fields=("definition",),
+        additional_fields=("definition",),
+        optional="large documents, read whole: a request for each 10 templates",
+    ),
+    Resource(
+        name="template_universal_content",
+        grain="one row per block that templates share",
+        cursor=Cursor(field="updated"),
+    ),
+    Resource(name="images", grain="one row per uploaded image", cursor=Cursor(field="updated_at")),
+    Resource(name="web_feeds", grain="one row per feed that templates draw from"),
     Resource(name="tags", grain="one row per tag", linked=("tag-group",)),
     Resource(name="tag_groups", grain="one row per group of tags"),
+    # --- forms -----------------------------------------------------------------------------------------------
+    FORMS,
+    Resource(
+        name="form_versions",
+        grain="one row per version of a form",
+        per=FORMS,
+        path="/api/forms/{id}/form-versions",
+        revisit=A_DAY,
+    ),
+    Resource(
+        name="form_definitions",
+        grain="one row per form: its versions and steps as one document",
+        per=FORMS,
+        path="/api/forms/{id}",
+        fields=("definition",),
+        revisit=A_WEEK,
+        optional="large documents: a request for each form, 60 a minute",
+    ),
+    # --- shop ------------------------------------------------------------------------------------------------
+    CATALOG_ITEMS,
+    # In a collection of their own, variants do not say which item they are of.
+    Resource(
+        name="catalog_variants",
+        grain="one row per variant of an item",
+        along=CATALOG_ITEMS,
+        include="variants",
+    ),
+    CATALOG_CATEGORIES,
+    Resource(
+        name="catalog_category_items",
+        grain="one row per category and item",
+        per=CATALOG_CATEGORIES,
+        path="/api/catalog-categories/{id}/relationships/items",
+        links=True,
+    ),
+    COUPONS,
+    Resource(
+        name="coupon_codes",
+        grain="one row per code of a coupon",
+        per=COUPONS,
+        path="/api/coupon-codes",
+        partitions={"all": 'any(coupon.id,["{id}"])'},
+    ),
+    REVIEWS,
+    Resource(
+        name="review_events", grain="one row per review and event of it", along=REVIEWS, include="events", links=True
+    ),
+    # --- custom objects --------------------------------------------------------------------------------------
+    OBJECT_TYPES,
+    Resource(
+        name="schema_versions",
+        grain="one row per version of a custom object's schema",
+        per=OBJECT_TYPES,
+        path="/api/object-types/{id}/schema-versions",
+        optional=OBJECT_TYPES.optional,
+    ),
+    Resource(
+        name="object_records",
+        grain="one row per custom object",
+        per=OBJECT_TYPES,
+        path="/api/object-types/{id}/object-records",
+        optional=f"{OBJECT_TYPES.optional}; 6,000 objects a minute, each time all",
+    ),
+    Resource(
+        name="object_ingestion_logs",
+        grain="one row per custom object that could not be taken, for 14 days",
+        per=OBJECT_TYPES,
+        path="/api/object-types/{id}/object-ingestion-logs",
+        linked=("object-record",),
+        optional=f"{OBJECT_TYPES.optional}; 750 rows a minute, each time all",
+    ),
     # --- activity --------------------------------------------------------------------------------------------
     EVENTS,
     Resource(
@@ -104,9 +366,20 @@ RESOURCES: Final = (
         along=EVENTS,
         include="attributions",
     ),
+    # --- jobs ------------------------------------------------------------------------------------------------
+    *(
+        Resource(
+            name=name,
+            grain="one row per job of a program that writes to the account",
+            optional="only of use to who writes that program; a request for each 100 jobs",
+        )
+        for name in JOBS
+    ),
 )
 
 NAMES: Final = tuple(resource.name for resource in RESOURCES)
+
+DEFAULT: Final = tuple(resource.name for resource in RESOURCES if not resource.optional)
 
 
 def select(names: list[str] | None) -> tuple[Resource, ...]:
@@ -114,4 +387,4 @@ def select(names: list[str] | None) -> tuple[Resource, ...]:
     unknown = sorted(set(names or ()) - set(NAMES))
     if unknown:
         raise UnknownResource(f"no resource named {', '.join(unknown)}; there are: {', '.join(NAMES)}")
-    return tuple(one for one in RESOURCES if (one.name in names if names else not one.optional))
+    return tuple(resource for resource in RESOURCES if resource.name in (names or DEFAULT))

@@ -108,7 +108,8 @@ class Walk:
 
     def first(self, part: Range, cursor: str | None) -> str:
         """Path and query of the first page of what remains of a range."""
-        conditions = ",".join(filter(None, [part.query.replace("{id}", part.parent), *self.bounds(part, cursor)]))
+        query = part.query.replace("{id}", part.parent.replace("\\", r"\\").replace('"', r"\""))
+        conditions = ",".join(filter(None, [query, *self.bounds(part, cursor)]))
         parameters = {"filter": conditions, **self.asked, "sort": self.sort(cursor)}
         query = urlencode({name: value for name, value in parameters.items() if value})
         path = self.contract.collection(self.host.endpoint).path.replace("{id}", quote(part.parent, safe=""))

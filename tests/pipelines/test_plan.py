@@ -98,7 +98,9 @@ def assert_right(prospect: Prospect, run: Run) -> None:
         assert requests is not None
         # How many lanes split the collections of many parents, and what that costs, is hardly foreseeable.
         slack = 16 if tally.resource.endswith("memberships") else 4
-        assert close(requests, tally.requests, slack), f"{tally.resource}: {requests} requests told, {tally.requests} taken"
+        assert close(requests, tally.requests, slack), (
+            f"{tally.resource}: {requests} requests told, {tally.requests} taken"
+        )
     assert close(prospect.requests, sum(tally.requests for tally in run.tallies), 0)
 
 

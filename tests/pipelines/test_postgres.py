@@ -8,15 +8,17 @@ from datetime import UTC, datetime, timedelta
 import psycopg2
 
 from sandbox.server import Sandbox
-from sources.klaviyo.resources import NAMES
+from sources.klaviyo.resources import NAMES, select
 from tests.conftest import Cli, Job
 from tests.pipelines.truth import assert_equal
 from tests.pipelines.warehouse import change, postgres_rows
 
+DEFAULT = [resource.name for resource in select(None)]
+
 
 def test_postgres_holds_the_account_and_follows_its_changes(job: Job, sandbox: Sandbox, postgres: str) -> None:
     def assert_postgres_equals_the_account() -> None:
-        assert_equal(sandbox.account, datetime.now(UTC), lambda table: postgres_rows(postgres, table))
+        assert_equal(sandbox.account, datetime.now(UTC), lambda table: postgres_rows(postgres, table), DEFAULT)
 
     job.postgres = postgres
     job.load(destination="postgres")

@@ -20,30 +20,98 @@ from sandbox.account import Account, Object
 Row = dict[str, Any]
 Rows = list[Row]
 
+
+def column(relation: str) -> str:
+    return f"{relation.replace('-', '_')}_id"
+
+
 TABLES = {
     "accounts": "account",
+    "tracking_settings": "tracking-setting",
+    "data_sources": "data-source",
+    "webhooks": "webhook",
+    "webhook_topics": "webhook-topic",
     "metrics": "metric",
+    "metric_properties": "metric-property",
+    "custom_metrics": "custom-metric",
+    "mapped_metrics": "mapped-metric",
     "profiles": "profile",
+    "conversations": "conversation",
+    "push_tokens": "push-token",
     "lists": "list",
     "segments": "segment",
+    "profile_bulk_import_jobs": "profile-bulk-import-job",
+    "import_errors": "import-error",
+    "profile_suppression_bulk_create_jobs": "profile-suppression-bulk-create-job",
+    "profile_suppression_bulk_delete_jobs": "profile-suppression-bulk-delete-job",
     "campaigns": "campaign",
     "campaign_messages": "campaign-message",
     "flows": "flow",
     "flow_actions": "flow-action",
+    "flow_messages": "flow-message",
     "templates": "template",
+    "template_universal_content": "template-universal-content",
+    "images": "image",
+    "web_feeds": "web-feed",
     "tags": "tag",
     "tag_groups": "tag-group",
+    "forms": "form",
+    "form_versions": "form-version",
+    "catalog_items": "catalog-item",
+    "catalog_variants": "catalog-variant",
+    "catalog_categories": "catalog-category",
+    "coupons": "coupon",
+    "coupon_codes": "coupon-code",
+    "reviews": "review",
+    "object_types": "object-type",
+    "schema_versions": "object-schema",
+    "object_records": "object-record",
+    "object_ingestion_logs": "object-ingestion-log",
+    **{
+        f"{thing}_bulk_{act}_jobs": f"{thing.replace('_', '-')}-bulk-{act}-job"
+        for thing in ("catalog_item", "catalog_variant", "catalog_category", "coupon_code")
+        for act in ("create", "update", "delete")
+        if thing != "coupon_code" or act == "create"
+    },
 }
 SHORTENED = NamingConvention(63)
 """PostgreSQL keeps so many characters of a name; dlt shortens longer ones."""
-WITHHELD = {"profile": {"predictive_analytics"}, "template": {"definition"}, "flow": {"definition"}}
-"""Attributes that Klaviyo gives only when asked, and that we do not ask for."""
-UNLINKED = {"campaign-message": {"template", "image"}}
+WITHHELD = {
+    "profile": {"predictive_analytics"},
+    "template": {"definition"},
+    "flow": {"definition"},
+    "form": {"definition"},
+}
+"""Attributes that are given only when asked for, and have a table of their own."""
+UNLINKED = {"coupon-code": {"profile"}, "object-schema": {"source-mapping"}}
 """Relations that Klaviyo does not link in the documents that we ask for: there, their ids are null."""
-TAGGED = ("campaign", "flow", "list", "segment")
-LINKS = {
-    **{f"{kind}_tags": (f"{kind}_id", "tag_id") for kind in TAGGED},
-    **{f"{kind}_memberships": (f"{kind}_id", "profile_id") for kind in ("list", "segment")},
+PARTS = {
+    "profile_predictions": ("profile", "predictive_analytics"),
+    "template_definitions": ("template", "definition"),
+    "flow_definitions": ("flow", "definition"),
+    "form_definitions": ("form", "definition"),
+}
+"""Tables of a single attribute."""
+HELD = {
+    "schema_versions": ("object-type", "schema-versions"),
+    "object_records": ("object-type", "object-records"),
+    "import_errors": ("profile-bulk-import-job", "import-errors"),
+}
+"""Tables of what does not say itself to which object it belongs: the object, and its relation."""
+LINKED = {
+    **{f"{kind}_tags": (kind, "tags", "tag") for kind in ("campaign", "flow", "list", "segment")},
+    **{f"{kind}_flow_triggers": (kind, "flow-triggers", "flow") for kind in ("metric", "list", "segment")},
+    "custom_metric_metrics": ("custom-metric", "metrics", "metric"),
+    "catalog_category_items": ("catalog-category", "items", "catalog-item"),
+    "review_events": ("review", "events", "event"),
+    "webhook_subscriptions": ("webhook", "webhook-topics", "webhook-topic"),
+    "profile_bulk_import_job_lists": ("profile-bulk-import-job", "lists", "list"),
+    "profile_bulk_import_job_profiles": ("profile-bulk-import-job", "profiles", "profile"),
+}
+"""Tables of links: from which objects, by which relation, to what."""
+KEYS = {
+    **{name: (column(holder), column(target)) for name, (holder, _, target) in LINKED.items()},
+    **{f"{kind}_memberships": (column(kind), "profile_id") for kind in ("list", "segment")},
 }
 """The keys of tables whose rows have no id."""
 
@@ -51,17 +119,30 @@ LINKS = {
 def truth(account: Account, now: datetime) -> dict[str, Rows]:
     """The rows of every table, as far as Klaviyo shows them at this time."""
     tables = {name: [flat(thing) for thing in account.objects.get(kind, {}).values()] for name, kind in TABLES.items()}
-    for kind in TAGGED:
-        tables[f"{kind}_tags"] = [
-            {f"{kind}_id": thing.id, "tag_id": tag}
-            for thing in account.objects.get(kind, {}).values()
-            for tag in thing.relationships.get("tags") or ()
+    for name, (kind, attribute) in PARTS.items():
+        things = account.objects.get(kind, {}).values()
+        tables[name] = [{"id": thing.id, attribute: thing.attributes.get(attribute)} for thing in things]
+    for name, (holder, relation) in HELD.items():
+        parents = {
+            held: thing.id
+            for thing in account.objects.get(holder, {}).values()
+            for held in thing.relationships[relation] or ()
+        }
+        tables[name] = [row | {column(holder): parents[row["id"]]} for row in tables[name]]
+    for name, (holder, relation, target) in LINKED.items():
+        tables[name] = [
+            {column(holder): thing.id, column(target): linked}
+            for thing in account.objects.get(holder, {}).values()
+            for linked in thing.relationships.get(relation) or ()
         ]
     for kind, groups in (("list", account.list_members), ("segment", account.segment_members)):
         tables[f"{kind}_memberships"] = [
             {f"{kind}_id": group, "profile_id": profile, "joined_group_at": joined}
             for group, members in groups.items()
             for profile, joined in members.items()
+        ]
+        tables[f"{kind}_profile_counts"] = [
+            {"id": group, "profile_count": len(groups.get(group, ()))} for group in account.objects.get(kind, {})
         ]
     events = [account.events.at(place) for place in range(len(account.events))]
     shown = [event for event in events if event.second < now.timestamp()]
@@ -93,7 +174,7 @@ def flat(thing: Object) -> Row:
         for name, target in thing.relationships.items()
         if not isinstance(target, list)
     }
-    return {"id": thing.id} | {f"{name.replace('-', '_')}_id": target for name, target in one.items()} | shown
+    return {"id": thing.id} | {column(name): target for name, target in one.items()} | shown
 
 
 def differences(expected: Rows, loaded: Rows, key: tuple[str, ...]) -> Iterator[str]:
@@ -178,7 +259,7 @@ def assert_equal(account: Account, now: datetime, read: Callable[[str], Rows], t
     """The warehouse holds exactly what the account shows; rows marked as vanished do not count as held."""
     expected = truth(account, now)
     for name in tables or expected:
-        key = LINKS.get(name, ("id",))
+        key = KEYS.get(name, ("id",))
         found = [row for row in read(name) if row["_deleted_at"] is None]
         wrong = list(differences(expected[name], found, key))
         assert not wrong, f"{name}: {len(wrong)} differences, such as {wrong[:3]}"

@@ -114,9 +114,10 @@ def check(value: str, schema: Json) -> None:
 
 def check_filter(asked: list[Condition], filters: Json) -> None:
     for operator, on, value in asked:
-        assert operator in filters[on]["operators"].get("single", ()), (operator, on)
+        arity, values = ("list", value[1:-1].split(",")) if value.startswith("[") else ("single", [value])
+        assert operator in filters[on]["operators"].get(arity, ()), (operator, on)
         kind = filters[on]["value"]
-        assert VALUES[kind.get("format", kind["type"])](value), value
+        assert all(VALUES[kind.get("format", kind["type"])](one) for one in values), value
         if "enum" in kind:
             assert value.strip("'\"") in kind["enum"]
 

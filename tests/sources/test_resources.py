@@ -164,8 +164,17 @@ def test_names_are_the_last_segment_of_their_path_with_underscores_unless_only_a
 # --- selection -----------------------------------------------------------------------------------------------------
 
 
-def test_nothing_named_selects_everything() -> None:
-    assert select(None) == select([]) == RESOURCES
+def test_nothing_named_selects_all_that_is_not_optional() -> None:
+    assert select(None) == select([]) == tuple(resource for resource in RESOURCES if not resource.optional)
+
+
+def test_what_is_optional_is_read_when_it_is_named() -> None:
+    assert [resource.name for resource in select(["push_tokens", "tags"])] == ["push_tokens", "tags"]
+
+
+@each_resource
+def test_what_is_read_by_default_needs_nothing_that_is_not(resource: Resource) -> None:
+    assert resource.optional or not resource.host.optional
 
 
 def test_what_is_named_comes_in_the_order_of_the_table_and_once() -> None:
