@@ -46,6 +46,8 @@ class Endpoint:
     """The limits that hold instead where a request names this parameter and value."""
     scopes: tuple[str, ...]
     object: str
+    many: bool = True
+    """Whether an answer is a collection rather than one object."""
     included: tuple[str, ...]
     page_size: int | None
     sort: frozenset[str]
@@ -136,6 +138,7 @@ def _endpoint(name: str, facts: dict[str, Any]) -> Endpoint:
         costly={form: _limits(limits) for form, limits in facts["limits"].items() if form},
         scopes=tuple(facts.get("scopes", ())),
         object=facts["object"],
+        many=facts.get("many", False),
         included=tuple(facts.get("included", ())),
         page_size=facts.get("page", {}).get("max"),
         sort=frozenset(facts.get("sort", ())),

@@ -1,0 +1,62 @@
+"""The reference of tables, held against the code that it is written from and Klaviyo's own document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sources.klaviyo import reference
+from sources.klaviyo.contract import Contract
+from sources.klaviyo.resources import NAMES, RESOURCES
+
+
+def test_the_page_is_what_the_table_of_resources_says(facts: Contract) -> None:
+    assert reference.PAGE.read_text() == "\n".join(reference.reference(facts)) + "\n"
+
+
+def test_every_table_has_its_section(facts: Contract) -> None:
+    page = reference.PAGE.read_text()
+    assert [line.removeprefix("### ") for line in page.splitlines() if line.startswith("### ")] == [*NAMES]
+
+
+def test_every_collection_of_klaviyos_document_is_a_table_or_listed_with_the_reason_why_not(
+    openapi: dict[str, Any],
+) -> None:
+    collections = {
+        path for path, operations in openapi["paths"].items() if is_collection(operations.get("get"), openapi)
+    }
+    assert len(collections) > 100
+    page = reference.PAGE.read_text()
+    listed = {line.split("`")[1].removeprefix("GET ") for line in page.splitlines() if line.startswith("| `GET ")}
+    read = {resource.endpoint for resource in RESOURCES if not resource.shows_parent}
+    assert collections == listed | read
+    assert not listed & read
+
+
+def is_collection(operation: dict[str, Any] | None, openapi: dict[str, Any]) -> bool:
+    """Whether the answer's `data` is a list."""
+    if operation is None:
+        return False
+    schema = operation["responses"]["200"]["content"]["application/vnd.api+json"]["schema"]
+    parts = [schema]
+    while parts:
+        part = parts.pop()
+        if "$ref" in part:
+            part = openapi["components"]["schemas"][part["$ref"].rsplit("/", 1)[1]]
+        parts += part.get("allOf", [])
+        if "data" in part.get("properties", {}):
+            data = part["properties"]["data"]
+            while "$ref" in data:
+                data = openapi["components"]["schemas"][data["$ref"].rsplit("/", 1)[1]]
+            return bool(data.get("type") == "array")
+    raise AssertionError(operation["operationId"])
+
+
+@pytest.mark.parametrize("path", [*reference.ELSEWHERE, *reference.NOT_LOADED])
+def test_nothing_is_said_of_a_collection_that_is_read_or_that_there_is_not(path: str, facts: Contract) -> None:
+    assert path in reference.unread(facts)
+
+
+def test_whatever_is_found_elsewhere_is_a_table() -> None:
+    assert {*reference.ELSEWHERE.values()} <= {*NAMES}
