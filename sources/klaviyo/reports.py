@@ -115,14 +115,12 @@ class Report:
             # Klaviyo leaves out, or gives null for, what a message does not have; a key must not be null.
             about = {name: str(result.groupings.get(name) or "") for name in self.by} | metric
             if told.date_times is None:
-                yield about | {self.period: question.window.start.date()} | result.statistics
+                yield about | {self.period: question.window.start.date()} | one_number_each(result.statistics)
                 continue
-            series = {name: numbers(values) for name, values in result.statistics.items()}
+            series = lists_of(result.statistics, len(told.date_times))
             for place, day in enumerate(map(day_of, told.date_times)):
                 if question.window.start.date() <= day < question.window.end.date():
                     yield about | {self.period: day} | {name: values[place] for name, values in series.items()}
-            if any(len(values) != len(told.date_times) for values in series.values()):
-                raise ValueError("a series is not as long as its days")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,11 +140,12 @@ class ReportTable:
 
 
 Row = dict[str, Any]
+Statistics = dict[str, float | list[float | None] | None]
 
 
 class Result(msgspec.Struct):
     groupings: dict[str, str | int | None]
-    statistics: dict[str, float | list[float | None] | None]
+    statistics: Statistics
 
 
 class Attributes(msgspec.Struct):
@@ -177,10 +176,17 @@ class Answer:
     """Where the rest of the answer is."""
 
 
-def numbers(values: object) -> list[float | None]:
-    if not isinstance(values, list):
-        raise TypeError("a series of one number")
-    return values
+def one_number_each(statistics: Statistics) -> Statistics:
+    if any(isinstance(value, list) for value in statistics.values()):
+        raise TypeError("a list among values")
+    return statistics
+
+
+def lists_of(statistics: Statistics, length: int) -> dict[str, list[float | None]]:
+    lists = {name: values for name, values in statistics.items() if isinstance(values, list) and len(values) == length}
+    if len(lists) < len(statistics):
+        raise TypeError("a series is not as long as its days")
+    return lists
 
 
 def day_of(text: str) -> date:

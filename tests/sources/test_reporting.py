@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
 
+import pendulum
+import pytest
+
+from sandbox.contract import load
+from sandbox.faults import Fault
 from sources.klaviyo.reports import REPORTS
 from tests.sources.days import LONGEST, METRICS, Shop, Warehouse, a_day_after, by_period, local_day, opened
 
+DAILY = 225
 SUBJECTS = {"flow_series": "FMSG", "flow_values": "FMSG", "campaign_values": "MAIL"}
 
 
@@ -63,3 +70,213 @@ def test_four_hundred_days_of_daily_runs_tell_the_truth_and_ask_for_no_settled_d
         assert_equal_to_the_truth(warehouse, shop, "campaign_values", until=until.replace(day=1))
         assert_no_settled_day_is_asked_for_again(warehouse, "flow_series", lambda day: day)
         assert_no_settled_day_is_asked_for_again(warehouse, "campaign_values", lambda day: day.replace(day=1))
+
+
+# --- the day's allowance ---------------------------------------------------------------------------------------------
+
+
+def allow(requests: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the share of a day's requests be so many."""
+    monkeypatch.setattr("sources.klaviyo.reporting.daily_share", lambda _endpoint, _share: requests)
+
+
+def test_a_long_history_is_asked_for_over_as_many_days_as_the_allowance_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    allow(5, monkeypatch)
+    shop = Shop(400)
+    with opened(shop) as warehouse:
+        warehouse.move_to(a_day_after(400 + LONGEST + 31))
+        left: list[tuple[int, ...]] = []
+        for _ in range(7):
+            told = warehouse.run("campaign_values", "flow_series").tallies
+            left.append(tuple(tally.left for tally in told))
+            assert all(("go on from" in tally.note) == bool(tally.left) for tally in told)
+            asked = len(warehouse.questions)
+            warehouse.run("campaign_values", "flow_series")
+            assert len(warehouse.questions) == asked or not any(left[-1]), "the day is spent"
+            warehouse.move_to(warehouse.clock() + 86_400 + 60)
+        # Sixteen months of two metrics, and eight spans of sixty days; the days that are open come again each day.
+        assert left[0] == (27, 11)
+        assert left[-1][1] == 0
+        assert sorted(left, reverse=True) == left
+        for _ in range(4):
+            warehouse.run("campaign_values", "flow_series")
+            warehouse.move_to(warehouse.clock() + 86_400 + 60)
+        assert {tally.status for tally in warehouse.run("campaign_values", "flow_series").tallies} == {"complete"}
+        assert_within_the_allowance(warehouse, ("campaign_values", "flow_series"))
+        assert_equal_to_the_truth(warehouse, shop, "campaign_values", until=local_day(400).replace(day=1))
+        assert_equal_to_the_truth(warehouse, shop, "flow_series", until=local_day(400))
+
+
+def test_in_no_span_of_a_day_more_is_asked_than_the_allowance_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    allow(10, monkeypatch)
+    with opened(Shop(400)) as warehouse:
+        times: list[float] = []
+        for hour in range(60):
+            warehouse.move_to(a_day_after(460) + hour * 3_600)
+            before = len(warehouse.asked("campaign_values"))
+            warehouse.run("campaign_values", asking={"minutes": 3})
+            times += [warehouse.clock()] * (len(warehouse.asked("campaign_values")) - before)
+        assert len(times) > 20
+        assert max(sum(1 for time in times if start <= time < start + 86_400) for start in times) == 10
+
+
+def test_what_others_have_spent_ends_the_day_cleanly_and_the_next_one_goes_on() -> None:
+    with opened(Shop(60)) as warehouse:
+        warehouse.move_to(a_day_after(100))
+        match = load("2026-07-15").match("POST", "flow-series-reports")
+        assert match
+        for _ in range(DAILY):
+            warehouse.sandbox.api.windows.take(match.endpoint, [], warehouse.sandbox.api.settings)
+            warehouse.move_to(warehouse.clock() + 31)
+        (tally,) = warehouse.run("flow_series").tallies
+        assert (tally.status, tally.throttled) == ("unfinished", 1)
+        assert "go on from 2025-06-09T00:00:00Z" in tally.note
+        asked = len(warehouse.asked("flow_series"))
+        warehouse.move_to(warehouse.clock() + 3_600)
+        (tally,) = warehouse.run("flow_series").tallies
+        assert tally.status == "unfinished"
+        assert len(warehouse.asked("flow_series")) == asked, "it has been told when to come again"
+        warehouse.move_to(warehouse.clock() + 86_400)
+        (tally,) = warehouse.run("flow_series").tallies
+        assert tally.status == "complete"
+
+
+def test_a_run_spends_no_more_minutes_on_reports_than_it_may_and_the_next_one_goes_on() -> None:
+    with opened(Shop(200)) as warehouse:
+        warehouse.move_to(a_day_after(300))
+        began = warehouse.clock()
+        (tally,) = warehouse.run("flow_values", asking={"minutes": 3}).tallies
+        assert tally.status == "unfinished"
+        assert "in the next run" in tally.note
+        assert warehouse.clock() - began <= 4 * 60
+        first = tally.left
+        warehouse.move_to(warehouse.clock() + 60)
+        (tally,) = warehouse.run("flow_values", asking={"minutes": 3}).tallies
+        assert 0 < tally.left < first
+
+
+def test_a_page_is_a_request_of_the_allowance() -> None:
+    with opened(Shop(20), report_page=1) as warehouse:
+        warehouse.move_to(a_day_after(20))
+        (tally,) = warehouse.run("campaign_values").tallies
+        spent = sum(warehouse.state["campaign_values"]["requests"].values())
+        assert spent == len(warehouse.asked("campaign_values")) == 2 * len(METRICS)
+        assert tally.status == "complete"
+
+
+# --- what is asked ---------------------------------------------------------------------------------------------------
+
+
+def test_open_days_are_not_asked_for_again_within_hours() -> None:
+    with opened(Shop(30)) as warehouse:
+        warehouse.move_to(a_day_after(20))
+        warehouse.run("flow_series", "campaign_values")
+        asked = len(warehouse.questions)
+        for _ in range(19):
+            warehouse.move_to(warehouse.clock() + 3_600)
+            assert {tally.status for tally in warehouse.run("flow_series", "campaign_values").tallies} == {"complete"}
+        assert len(warehouse.questions) == asked
+        warehouse.move_to(warehouse.clock() + 2 * 3_600)
+        warehouse.run("flow_series", "campaign_values")
+        assert len(warehouse.questions) > asked
+
+
+def test_a_range_is_asked_for_whatever_has_been_read_and_in_whole_months() -> None:
+    with opened(Shop(200)) as warehouse:
+        warehouse.move_to(a_day_after(240))
+        warehouse.run("flow_series", "flow_values")
+        warehouse.questions.clear()
+        start, end = pendulum.datetime(2025, 4, 10, 4), pendulum.datetime(2025, 5, 3, 4)
+        warehouse.run("flow_series", "flow_values", start=start, end=end)
+        assert {day for _, _, day in warehouse.days_asked("flow_series")} == days(date(2025, 4, 10), date(2025, 5, 3))
+        assert {day for _, _, day in warehouse.days_asked("flow_values")} == days(date(2025, 4, 1), date(2025, 6, 1))
+
+
+def test_a_full_refresh_asks_for_everything_again() -> None:
+    with opened(Shop(100)) as warehouse:
+        warehouse.move_to(a_day_after(140))
+        warehouse.run("flow_series")
+        everything = {day for _, _, day in warehouse.days_asked("flow_series")}
+        warehouse.questions.clear()
+        warehouse.run("flow_series")
+        assert not warehouse.questions
+        warehouse.run("flow_series", full_refresh=frozenset({"flow_series"}))
+        assert {day for _, _, day in warehouse.days_asked("flow_series")} == everything
+
+
+def test_history_begins_with_the_accounts_first_metric_unless_a_date_is_given() -> None:
+    with opened(Shop(30)) as warehouse:
+        warehouse.sandbox.account.objects["metric"]["SENT"].attributes["created"] = "2025-02-10T12:00:00+00:00"
+        warehouse.move_to(a_day_after(30))
+        warehouse.run("form_series", start_date=None)
+        assert min(day for _, _, day in warehouse.days_asked("form_series")) == date(2025, 2, 10)
+
+
+def test_conversion_metrics_are_known_by_name_and_by_default_what_the_account_calls_revenue() -> None:
+    with opened(Shop(10)) as warehouse:
+        warehouse.move_to(a_day_after(10))
+        warehouse.run("flow_series", asking={"conversion_metrics": ()})
+        assert {metric for _, metric, _ in warehouse.days_asked("flow_series")} == {"ORDER"}
+        metrics = warehouse.sandbox.account.objects["metric"]
+        integration = {"object": "integration", "id": "1", "key": "shopify", "name": "Shopify", "category": "x"}
+        metrics["OTHER"] = replace(metrics["ORDER"], id="OTHER", attributes={**metrics["ORDER"].attributes})
+        metrics["OTHER"].attributes["integration"] = integration
+        for name, expected in (("Placed Order", {"ORDER", "OTHER"}), ("Placed Order (Shopify)", {"OTHER"})):
+            warehouse.questions.clear()
+            warehouse.run(
+                "flow_values", asking={"conversion_metrics": (name,)}, full_refresh=frozenset({"flow_values"})
+            )
+            assert {metric for _, metric, _ in warehouse.days_asked("flow_values")} == expected
+
+
+def test_without_a_mapped_metric_placed_order_means_revenue() -> None:
+    with opened(Shop(10)) as warehouse:
+        del warehouse.sandbox.account.objects["mapped-metric"]["revenue"]
+        warehouse.move_to(a_day_after(10))
+        warehouse.run("flow_series", asking={"conversion_metrics": ()})
+        assert {metric for _, metric, _ in warehouse.days_asked("flow_series")} == {"ORDER"}
+
+
+# --- what goes wrong -------------------------------------------------------------------------------------------------
+
+
+def test_a_conversion_metric_that_there_is_not_fails_its_reports_alone_and_says_which_there_are() -> None:
+    with opened(Shop(10)) as warehouse:
+        warehouse.move_to(a_day_after(10))
+        told = warehouse.run("flow_series", "form_series", asking={"conversion_metrics": ("Placed Ordre",)}).tallies
+        assert [tally.status for tally in told] == ["failed", "complete"]
+        assert "no metric named Placed Ordre" in told[0].error
+        assert "Placed Order" in told[0].error
+
+
+def test_an_account_without_revenue_is_told_which_setting_names_it() -> None:
+    with opened(Shop(10)) as warehouse:
+        del warehouse.sandbox.account.objects["mapped-metric"]["revenue"]
+        warehouse.sandbox.account.objects["metric"]["ORDER"].attributes["name"] = "Bought"
+        warehouse.move_to(a_day_after(10))
+        (tally,) = warehouse.run("flow_series", asking={"conversion_metrics": ()}).tallies
+        assert tally.status == "failed"
+        assert "sources.klaviyo.conversion_metrics" in tally.error
+
+
+def test_a_report_that_the_key_may_not_read_costs_that_report_alone() -> None:
+    scopes = frozenset({"accounts:read", "metrics:read", "forms:read"})
+    with opened(Shop(10), keys={"pk_sandbox": scopes}) as warehouse:
+        warehouse.move_to(a_day_after(10))
+        told = warehouse.run("flow_series", "form_series").tallies
+        assert [tally.status for tally in told] == ["not_permitted", "complete"]
+        assert "flows:read" in told[0].error
+
+
+def test_an_answer_that_is_cut_short_is_asked_for_again_and_counted() -> None:
+    with opened(Shop(10)) as warehouse:
+        fault = Fault("truncated", how="json", path="/api/flow-series-reports", times=1)
+        warehouse.sandbox.api.faults.ordered.append(fault)
+        warehouse.move_to(a_day_after(10))
+        (tally,) = warehouse.run("flow_series").tallies
+        assert (tally.status, tally.retries) == ("complete", 1)
+        assert sum(warehouse.state["flow_series"]["requests"].values()) == len(METRICS) + 1
+
+
+def days(start: date, end: date) -> set[date]:
+    return {start + timedelta(days=number) for number in range((end - start).days)}
