@@ -33,6 +33,7 @@ from sources.klaviyo.resources import select
 from sources.klaviyo.spec import Resource
 from sources.klaviyo.tally import Tally
 from sources.klaviyo.walk import Walk
+from sources.klaviyo.windows import Window
 
 log = logging.getLogger(__name__)
 
@@ -47,12 +48,19 @@ class Request:
     start: DateTime | None = None
     end: DateTime | None = None
     full_refresh: frozenset[str] = frozenset()
+    again: tuple[Window, ...] = ()
+    """Read these and nothing else, and mark what is no longer in them."""
 
     def __post_init__(self) -> None:
         if self.start and self.end and self.end <= self.start:
             raise ConfigurationError(f"--end ({self.end}) must lie after --start ({self.start})")
         if self.full_refresh and (self.start or self.end):
             raise ConfigurationError("--full-refresh reads everything: leave --start and --end out")
+
+    @property
+    def refreshed(self) -> frozenset[str]:
+        """Of what, in the windows read, every row that Klaviyo shows is loaded anew."""
+        return frozenset(resource.name for resource in self.resources) if self.again else self.full_refresh
 
     @property
     def description(self) -> dict[str, Any]:
@@ -62,6 +70,7 @@ class Request:
             "start": str(self.start) if self.start else None,
             "end": str(self.end) if self.end else None,
             "full_refresh": sorted(self.full_refresh),
+            "again": [str(window) for window in self.again],
         }
 
 
@@ -96,9 +105,7 @@ def load(settings: Settings, warehouse: Warehouse, request: Request, watch: Watc
         with destination_errors(warehouse):
             if warehouse.kind.indexes:
                 index_times(pipeline, extraction.walks)
-            run.vanished = mark_vanished(
-                pipeline, extraction.walks, first_load_id, run.started_at, request.full_refresh
-            )
+            run.vanished = mark_vanished(pipeline, extraction.walks, first_load_id, run.started_at, request.refreshed)
         # Slow as their limits are, they come when everything else is safe.
         load_packages(pipeline, warehouse, reports)
         with destination_errors(warehouse):
@@ -122,6 +129,7 @@ def extract(settings: Settings, request: Request, known: Known, tables: frozense
         start=request.start,
         end=request.end,
         full_refresh=request.full_refresh,
+        again=request.again,
         known=known,
         tables_there=tables,
         max_lanes=settings.max_lanes,

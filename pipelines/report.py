@@ -11,6 +11,7 @@ from rich.table import Table
 from pipelines.reports import spent_cells
 from pipelines.runs import Run
 from pipelines.status import Status
+from pipelines.verify import STATUSES, Verification
 from sources.klaviyo.windows import BEGINNING
 
 
@@ -65,6 +66,35 @@ def print_run(console: Console, run: Run) -> None:
             console.print(f"new columns that Klaviyo added: {', '.join(sorted(tally.new_columns))}", style="yellow")
     requests, loaded = sum(t.requests for t in run.tallies), sum(sum(t.rows.values()) for t in run.tallies)
     console.print(f"{loaded:,} rows loaded with {requests:,} requests in {run.seconds:.1f} s")
+
+
+def print_verification(console: Console, found: Verification) -> None:
+    """What differed, and a last line for all that was compared."""
+    told = [*found.having("differs"), *found.having("repaired")]
+    if told:
+        console.print(
+            table(
+                ("day", "metric", "counted", "held before", "held", "status", "explanation"),
+                (
+                    (
+                        f"{one.day:%Y-%m-%d}",
+                        one.metric,
+                        one.counted,
+                        one.held_before,
+                        one.held,
+                        one.status,
+                        one.explanation,
+                    )
+                    for one in told
+                ),
+            )
+        )
+    figures = {status: len(found.having(status)) for status in STATUSES}
+    console.print(
+        f"{len(found.comparisons):,} metrics and days compared with {found.tally.requests:,} requests: "
+        + ", ".join(f"{number:,} {status.replace('_', ' ')}" for status, number in figures.items()),
+        highlight=False,
+    )
 
 
 def print_status(console: Console, place: str, status: Status) -> None:

@@ -215,7 +215,7 @@ class Scout:
 
     def daily(self, metric: str, span: Span) -> aggregates.Counts:
         window = Window(instant(span[0]), instant(span[1]))
-        return aggregates.daily_counts(self.extraction.client, self.walk.contract, metric, window, self.walk.tally)
+        return aggregates.event_counts(self.extraction.client, self.walk.contract, metric, window, self.walk.tally)
 
     def sample(self, surveys: Sequence[Survey], reader: PageReader) -> None:
         """See what events are like: from here on only these pages tell of their metrics and of what comes with them."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, wraps
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -133,6 +134,12 @@ class Account:
     @property
     def known_names(self) -> str:
         return ", ".join(sorted({str(metric["attributes"].get("name")) for metric in self.metrics}))
+
+    def first_page(self, path: str, parameters: Mapping[str, str]) -> list[Json]:
+        """The first objects of a collection."""
+        return self.client.read(
+            self.contract.collection(path), f"{path}?{urlencode(parameters)}", page, self.tally
+        ).data
 
     def collection(self, path: str, query: str = "") -> list[Json]:
         endpoint = self.contract.collection(path)

@@ -31,7 +31,8 @@ LONGEST: Final = timedelta(days=365)
 """The most time that one request may span."""
 
 Counts = dict[DateTime, int]
-"""Events by the UTC day in which they happened; days without any are left out."""
+"""Events by the UTC hour or day in which they happened; those without any are left out."""
+Interval = Literal["hour", "day"]
 
 
 class Told(msgspec.Struct):
@@ -64,18 +65,20 @@ def endpoint(contract: Contract) -> Endpoint:
     return contract.endpoints["POST /api/metric-aggregates"]
 
 
-def daily_counts(client: Client, contract: Contract, metric: str, window: Window, tally: Tally) -> Counts:
+def event_counts(  # noqa: PLR0917 - all but the last are what every question needs
+    client: Client, contract: Contract, metric: str, window: Window, tally: Tally, interval: Interval = "day"
+) -> Counts:
     """The metric's events in a window of at most a year. Raises a KlaviyoError: BadRequest for a metric that is not counted."""
     where = endpoint(contract)
-    body = msgspec.json.encode({"data": {"type": "metric-aggregate", "attributes": question(metric, window)}})
+    body = msgspec.json.encode({"data": {"type": "metric-aggregate", "attributes": question(metric, window, interval)}})
     return client.read(where, where.path, counts, tally, body)
 
 
-def question(metric: str, window: Window) -> dict[str, object]:
+def question(metric: str, window: Window, interval: Interval) -> dict[str, object]:
     return {
         "metric_id": metric,
         "measurements": ["count"],
-        "interval": "day",
+        "interval": interval,
         "filter": [
             f"greater-or-equal(datetime,{stamp(window.start)})",
             f"less-than(datetime,{stamp(window.end)})",
@@ -89,9 +92,9 @@ def counts(body: bytes) -> Counts:
     try:
         answer = DOCUMENT.decode(body).data.attributes
         return {
-            pendulum.instance(day): int(number)
+            pendulum.instance(start): int(number)
             for row in answer.data
-            for day, number in zip(answer.dates, row.measurements["count"], strict=True)
+            for start, number in zip(answer.dates, row.measurements["count"], strict=True)
             if number
         }
     except (msgspec.MsgspecError, ValueError, KeyError) as error:

@@ -27,7 +27,7 @@ from sources.klaviyo.spec import LOOKBACK, Cursor, Resource
 from sources.klaviyo.tables import Table, table
 from sources.klaviyo.tally import Tally
 from sources.klaviyo.walk import Walk
-from sources.klaviyo.windows import BEGINNING, Window, due, union
+from sources.klaviyo.windows import BEGINNING, Window, due, intersection, union
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +53,8 @@ class Extraction:
     end: DateTime | None = None
     full_refresh: frozenset[str] = frozenset()
     """Resources to read from the beginning, whatever has been read."""
+    again: Sequence[Window] = ()
+    """Windows to read instead of what is due, every row in them loaded, known or not."""
     known: Known = nothing_known
     now: DateTime = field(default_factory=lambda: pendulum.now("UTC"))
     max_lanes: int = 24
@@ -147,8 +149,8 @@ class Extraction:
         if self.start or self.end:
             asked = self.asked(within)
             return Plan(cursor.field, union([asked]), ledger.add, self.known_rows(walk, [asked], ledger))
-        if self.refreshes(walk):
-            return Plan(cursor.field, union([within]), ledger.add)
+        if self.again or self.refreshes(walk):
+            return Plan(cursor.field, intersection([within], self.again or [within]), ledger.add)
         if cursor.first_load and ledger.untouched:
             return Plan(cursor.first_load, ledger.first_load(within), ledger.add_first_load)
         windows = union(

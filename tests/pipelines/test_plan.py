@@ -27,7 +27,7 @@ from sandbox.faults import Fault
 from sandbox.server import Sandbox
 from sandbox.story import synthesize
 from sources.klaviyo import contract
-from sources.klaviyo.aggregates import daily_counts
+from sources.klaviyo.aggregates import event_counts
 from sources.klaviyo.client import Client
 from sources.klaviyo.errors import BadRequest
 from sources.klaviyo.lanes import Range
@@ -329,7 +329,7 @@ def test_klaviyos_counts_are_the_events_of_each_day(sandbox: Sandbox) -> None:
     metric = next(one.metric_id for one in events if datetime.fromtimestamp(one.second, UTC).year == 2026)
     assert metric
     window = Window(moment("2026-01-01"), moment("2026-07-01T12:00:00"))
-    found = daily_counts(client, contract.load(REVISION), metric, window, tally)
+    found = event_counts(client, contract.load(REVISION), metric, window, tally)
     truth = [
         datetime.fromtimestamp(one.second, UTC).date()
         for one in events
@@ -343,4 +343,4 @@ def test_a_refused_count_names_the_method_and_the_endpoint(sandbox: Sandbox) -> 
     client = Client(KEY, sandbox.url, REVISION)
     window = Window(moment("2026-01-01"), moment("2026-02-01"))
     with pytest.raises(BadRequest, match="POST /api/metric-aggregates: refused"):
-        daily_counts(client, contract.load(REVISION), "nothing", window, Tally("events"))
+        event_counts(client, contract.load(REVISION), "nothing", window, Tally("events"))

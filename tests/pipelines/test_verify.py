@@ -1,0 +1,202 @@
+"""`verify` finds what is missing, or too much, by Klaviyo's own counts, and mends it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import duckdb
+import pendulum
+import pytest
+
+from pipelines.errors import ConfigurationError, Exit
+from pipelines.progress import LogWatch
+from pipelines.settings import Settings
+from pipelines.verify import Verification, Verifier
+from pipelines.warehouse import Warehouse
+from sandbox.account import Account
+from sandbox.reads import Reader
+from sandbox.server import Sandbox
+from sources.klaviyo.limits import Limiter
+from sources.klaviyo.windows import Window, moment
+from tests.conftest import KEY, Cli, Job
+from tests.pipelines.warehouse import assert_tables_equal_the_account, rows
+from tests.sandbox.tiny import DAY, MONDAY, PlainEvent, tiny_account
+from tests.sources.clock import Clock
+
+EVENTS = ("events", "event_attributions")
+HOUR = pendulum.datetime(2026, 6, 1)
+"""In it, and in each of the 29 that follow, there is one order."""
+
+
+@pytest.fixture
+def account() -> Account:
+    """Orders of two days, some on their own in the year before, one from long ago, and one event without a metric."""
+    tiny = tiny_account()
+    for month in range(12):
+        tiny.events.add(PlainEvent(f"month{month}", MONDAY - month * 25 * DAY - 3_000))
+    tiny.events.add(PlainEvent("ancient", int(datetime(1995, 3, 14, 15, tzinfo=UTC).timestamp())))
+    return tiny
+
+
+def verify(job: Job, start: str = "", end: str = "", *, repair: bool = True, most: int = 1_000) -> Verification:
+    verifier = Verifier(
+        settings=Settings(api_key=KEY, base_url=job.sandbox.url),
+        warehouse=Warehouse("duckdb"),
+        watch=LogWatch(),
+        most_requests=most,
+        repair=repair,
+    )
+    clock = Clock()
+    verifier.client.limiter = Limiter(clock=clock, sleep=clock.sleep)
+    return verifier.verify(moment(start) if start else None, moment(end) if end else None)
+
+
+def delete(job: Job, *ids: str) -> None:
+    with duckdb.connect(str(job.database)) as database:
+        database.execute("delete from klaviyo.events where id in (select unnest(?))", [[*ids]])
+
+
+def test_a_load_that_holds_everything_is_verified_day_by_day(job: Job, sandbox: Sandbox) -> None:
+    job.load(*EVENTS)
+    found = verify(job)
+    assert found.exit is Exit.DONE
+    events = sandbox.account.events.some(range(len(sandbox.account.events)))
+    truth = Counter((event.metric_id, f"{event.datetime:.10}") for event in events)
+    recorded = rows(job, "etl_verifications")
+    assert {(row["metric_id"], f"{row['day']}"): row["held"] for row in recorded} == truth
+    assert all(row["status"] == "equal" and row["held"] == row["counted"] for row in recorded if row["metric_id"])
+    # The decades between the first event and the next take no counting.
+    assert found.tally.requests < 6 * len(sandbox.account.objects["metric"])
+
+
+def test_rows_deleted_by_hand_are_put_back_and_only_their_hours_are_read_again(job: Job, sandbox: Sandbox) -> None:
+    job.load(*EVENTS)
+    delete(job, "e00004", "e00005", "e00027", "ancient")
+    found = verify(job)
+    assert found.exit is Exit.DONE
+    assert [one.held - one.held_before for one in found.having("repaired")] == [1, 2, 1]
+    hours = [(HOUR + timedelta(hours=4), 2), (HOUR + timedelta(hours=27), 1)]
+    ancient = Window(pendulum.datetime(1995, 3, 14, 15), pendulum.datetime(1995, 3, 14, 16))
+    assert found.read_again == [ancient, *(Window(start, start + timedelta(hours=count)) for start, count in hours)]
+    assert_tables_equal_the_account(job, sandbox, *EVENTS)
+    assert not verify(job).having("repaired")
+
+
+def test_events_that_came_later_than_any_run_looks_back_are_found(job: Job, sandbox: Sandbox) -> None:
+    job.load(*EVENTS)
+    for number in range(3):
+        sandbox.account.events.add(PlainEvent(f"late{number}", MONDAY + number * DAY, "VISIT"))
+    sandbox.changed()
+    job.load(*EVENTS)
+    with pytest.raises(AssertionError):
+        assert_tables_equal_the_account(job, sandbox, "events")
+    found = verify(job, "2026-05-01")
+    assert found.exit is Exit.DONE
+    assert [one.held - one.held_before for one in found.having("repaired")] == [1, 1, 1]
+    assert_tables_equal_the_account(job, sandbox, *EVENTS)
+
+
+def test_events_that_klaviyo_no_longer_shows_are_marked(job: Job, sandbox: Sandbox) -> None:
+    job.load(*EVENTS)
+    sandbox.account.events.remove("e00007")
+    sandbox.changed()
+    found = verify(job)
+    assert found.exit is Exit.DONE
+    [repaired] = found.having("repaired")
+    assert (repaired.day, repaired.held) == (HOUR, repaired.held_before - 1)
+    assert job.query("select id from klaviyo.events where _deleted_at is not null") == [("e00007",)]
+
+
+class Forgetful:
+    """Reads as the sandbox does, but never lists one event, which is counted all the same."""
+
+    def __init__(self, reader: Reader, hidden: str) -> None:
+        self.reader = reader
+        self.hidden = hidden
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.reader, name)
+
+    def document(self, *arguments: Any) -> Any:
+        made = self.reader.document(*arguments)
+        document = made if isinstance(made, dict) else json.loads(made)
+        if isinstance(document["data"], list):
+            document["data"] = [one for one in document["data"] if one["id"] != self.hidden]
+        return document
+
+
+def test_what_klaviyo_counts_but_does_not_list_remains_and_is_explained(job: Job, sandbox: Sandbox) -> None:
+    sandbox.api.reader = Forgetful(sandbox.api.reader, "e00003")  # type: ignore[assignment]  # in its place
+    job.load(*EVENTS)
+    found = verify(job)
+    assert found.exit is Exit.NEEDS_A_PERSON
+    [left] = found.having("differs")
+    assert (left.metric, left.counted) == ("ORDER", left.held + 1)
+    assert "does not list" in left.explanation
+    [recorded] = [row for row in rows(job, "etl_verifications") if row["status"] == "differs"]
+    assert recorded["explanation"] == left.explanation
+
+
+def test_events_without_a_metric_are_told_apart_from_differences(job: Job) -> None:
+    job.load(*EVENTS)
+    found = verify(job)
+    assert found.exit is Exit.DONE
+    [uncounted] = found.having("not_counted")
+    assert (uncounted.metric, uncounted.held) == ("", 1)
+
+
+def test_without_repair_it_only_compares(job: Job) -> None:
+    job.load(*EVENTS)
+    delete(job, "e00001")
+    found = verify(job, repair=False)
+    assert found.exit is Exit.NEEDS_A_PERSON
+    assert not found.read_again
+    assert verify(job, "2026-05-01").having("repaired")
+
+
+def test_the_next_verification_asks_for_the_latest_days_and_a_part_of_the_rest(job: Job) -> None:
+    job.load(*EVENTS)
+    first = verify(job)
+    second = verify(job)
+    assert {one.day for one in second.comparisons} < {one.day for one in first.comparisons}
+    assert sum((window.end - window.start).total_seconds() for window in second.asked) <= 44 * 86_400
+    assert second.asked[-1].end == first.asked[-1].end
+    sampled = [verify(job).asked[0].start for _ in range(2)]
+    assert len({second.asked[0].start, *sampled}) == 3
+
+
+def test_a_range_can_be_named(job: Job) -> None:
+    job.load(*EVENTS)
+    found = verify(job, "2026-06-02", "2026-06-03")
+    assert {one.day for one in found.comparisons} == {HOUR + timedelta(days=1)}
+
+
+def test_it_refuses_what_would_take_more_requests_than_allowed(job: Job) -> None:
+    job.load(*EVENTS)
+    with pytest.raises(ConfigurationError, match="--max-requests"):
+        verify(job, most=3)
+
+
+def test_narrowing_down_stays_within_the_bound_and_then_reads_whole_days(job: Job, sandbox: Sandbox) -> None:
+    job.load(*EVENTS)
+    delete(job, "e00001")
+    found = verify(job, "2026-06-01", "2026-06-02", most=len(sandbox.account.objects["metric"]))
+    assert found.exit is Exit.DONE
+    assert found.read_again == [Window(HOUR, HOUR + timedelta(days=1))]
+
+
+def test_the_command_says_what_was_compared_and_ends_in_3_while_differences_remain(cli: Cli) -> None:
+    assert cli("verify").returncode == 2
+    assert cli("run", "--no-transform", "--select", "events").returncode == 0
+    done = cli("verify", "--start", "2026-06-01", "--end", "2026-06-02")
+    assert done.returncode == 0, done.stderr
+    assert "0 differs" in done.stdout
+    with duckdb.connect(str(cli.database)) as database:
+        database.execute("delete from klaviyo.events where id = 'e00001'")
+    compared = cli("verify", "--no-repair", "--start", "2026-06-01")
+    assert compared.returncode == 3
+    assert "1 differs" in compared.stdout
+    assert "1 repaired" in cli("verify", "--start", "2026-06-01").stdout
