@@ -1,0 +1,217 @@
+"""Reports and metric aggregates in the warehouse, through the command line and the main job."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from pipelines.errors import ConfigurationError, Exit
+from pipelines.load import Request, load, named
+from pipelines.progress import LogWatch
+from pipelines.reports import REPORT_NAMES
+from pipelines.runs import Run
+from pipelines.settings import Settings, read_settings
+from pipelines.status import status
+from pipelines.warehouse import Warehouse
+from sandbox.account import Account, Event
+from sandbox.faults import Fault
+from sandbox.server import Sandbox
+from sandbox.story import synthesize
+from sources.klaviyo.reporting import Asking
+from sources.klaviyo.reports import NAMES
+from sources.klaviyo.windows import moment
+from tests.conftest import KEY, Cli
+from tests.pipelines.warehouse import rows
+
+ZONE = ZoneInfo("America/New_York")
+TODAY = datetime.now(ZONE).date()
+SINCE = TODAY.replace(day=1)
+
+# One question each, so that no test waits for a limit of two a minute.
+RECENT = {
+    "SOURCES__KLAVIYO__START_DATE": datetime(SINCE.year, SINCE.month, 1, 12, tzinfo=ZONE).astimezone(UTC).isoformat(),
+    "SOURCES__KLAVIYO__REPORT_OPEN_DAYS": "1",
+}
+OPENINGS = {"metric": "Opened Email", "measurements": ["count", "unique"], "by": ["$message"]}
+ORDERS = {"metric": "Placed Order (Shopify)", "measurements": ["count", "sum_value"], "by": ["$attributed_message"]}
+DECLARED = {"SOURCES__KLAVIYO__METRIC_AGGREGATES": json.dumps([OPENINGS, ORDERS])}
+
+
+@pytest.fixture
+def account() -> Account:
+    return synthesize(scale=0.1)
+
+
+def events(account: Account, metric: str) -> Iterator[Event]:
+    ids = {one.id for one in account.objects["metric"].values() if one.attributes["name"] == metric}
+    for event in map(account.events.at, range(len(account.events))):
+        if event.metric_id in ids and event.second < datetime.now(UTC).timestamp():
+            yield event
+
+
+def day_of(event: Event) -> Any:
+    return datetime.fromtimestamp(event.second, ZONE).date()
+
+
+def test_reports_of_messages_equal_the_events_of_their_days(cli: Cli, sandbox: Sandbox) -> None:
+    done = cli.load("--select", ",".join(NAMES), **RECENT)
+    for name in NAMES:
+        assert f"{name} " in done.stdout
+    told = rows(cli, "flow_series")
+    assert {row["day"] for row in told} <= {SINCE + timedelta(days=number) for number in range(TODAY.day)}
+    delivered: Counter[Any] = Counter()
+    for row in told:
+        if row["send_channel"] == "email":
+            delivered[row["day"], row["flow_message_id"]] += int(row["delivered"])
+    expected: Counter[Any] = Counter()
+    for event in events(sandbox.account, "Received Email"):
+        properties = event.properties or {}
+        if properties.get("$flow") and day_of(event) >= SINCE:
+            expected[day_of(event), properties["$message"]] += 1
+    assert +delivered == +expected
+    loads = {row[0] for row in cli.query("select load_id from klaviyo._dlt_loads")}
+    for name in NAMES:
+        assert all(row["_dlt_load_id"] in loads and row["_deleted_at"] is None for row in rows(cli, name))
+
+
+@dataclass
+class Nightly:
+    """Runs of one configuration, on whichever machine, without the resources, which other tests load."""
+
+    sandbox: Sandbox
+    home: Path
+    monkeypatch: pytest.MonkeyPatch
+
+    def load(self, *, machine: str = "one", full_refresh: str = "", **settings: Any) -> Run:
+        self.monkeypatch.setenv("DLT_DATA_DIR", str(self.home / machine))
+        self.monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", str(self.home / "warehouse.duckdb"))
+        start = moment(RECENT["SOURCES__KLAVIYO__START_DATE"])
+        chosen = Settings(
+            api_key=KEY, base_url=self.sandbox.url, start_date=start, asking=Asking(open_days=1), **settings
+        )
+        request = Request(resources=(), full_refresh=frozenset({full_refresh} - {""}))
+        return load(chosen, Warehouse("duckdb"), request, LogWatch())
+
+    def reports_asked(self) -> int:
+        return sum(1 for request in self.sandbox.api.requests if request["method"] == "POST")
+
+
+@pytest.fixture
+def nightly(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Nightly:
+    return Nightly(sandbox, tmp_path, monkeypatch)
+
+
+def test_reports_that_the_settings_name_come_with_every_run_and_no_others(nightly: Nightly) -> None:
+    nightly.load()
+    assert nightly.reports_asked() == 0
+    run = nightly.load(reports=("form_series",))
+    assert run.exit is Exit.DONE, run.message
+    assert nightly.reports_asked() == 1
+    run = nightly.load(reports=("form_series",))
+    assert [tally.status for tally in run.tallies] == ["complete"]
+    assert nightly.reports_asked() == 1, "open days were just read"
+
+
+def test_another_machine_goes_on_within_the_same_allowance(nightly: Nightly) -> None:
+    nightly.load(reports=("form_series",))
+    run = nightly.load(reports=("form_series",), machine="two", full_refresh="form_series")
+    assert run.exit is Exit.DONE, run.message
+    (spent,) = status(Warehouse("duckdb"), "2026-07-15", 0.9).spending
+    assert (spent.report, spent.spent, spent.allowed, spent.resumes) == (
+        "form_series",
+        nightly.reports_asked(),
+        202,
+        None,
+    )
+    assert spent.spent == 2
+
+
+def test_declared_aggregates_equal_the_events(cli: Cli, sandbox: Sandbox) -> None:
+    cli.load("--select", "metric_aggregates", **RECENT | DECLARED)
+    found: Counter[Any] = Counter()
+    for row in rows(cli, "metric_aggregates"):
+        dimensions = json.loads(row["dimensions"])
+        if "$message" in dimensions:
+            found[row["day"], dimensions["$message"]] += int(row["count"])
+    expected: Counter[Any] = Counter()
+    for event in events(sandbox.account, "Opened Email"):
+        if day_of(event) >= SINCE:
+            expected[day_of(event), (event.properties or {}).get("$message") or ""] += 1
+    assert found == expected
+    assert expected
+    worth = cli.query("select sum(sum_value) from klaviyo.metric_aggregates where sum_value is not null")[0][0]
+    shopify = {
+        one.id
+        for one in sandbox.account.objects["metric"].values()
+        if one.attributes["name"] == "Placed Order" and one.attributes["integration"]["name"] == "Shopify"
+    }
+    orders = [
+        one for one in events(sandbox.account, "Placed Order") if one.metric_id in shopify and day_of(one) >= SINCE
+    ]
+    assert worth == pytest.approx(sum((one.properties or {})["$value"] for one in orders))
+
+
+def test_a_day_that_is_spent_ends_the_run_well_and_says_when_it_goes_on(cli: Cli, sandbox: Sandbox) -> None:
+    spent = Fault("status", path="/api/form-series-reports", status=429, retry_after=30_000, times=1)
+    sandbox.api.faults.ordered.append(spent)
+    done = cli.load("--select", "form_series", **RECENT)
+    assert "form_series: " in done.stdout
+    assert "1 questions are left and go on from" in done.stdout
+    told = cli("status", **RECENT).stdout
+    assert "questions are left" in told
+    assert cli.query("select count(*) from klaviyo.form_series")[0][0] == 0
+
+
+def test_plan_tells_what_is_due_and_what_is_spent(cli: Cli, sandbox: Sandbox) -> None:
+    settings = RECENT | DECLARED | {"SOURCES__KLAVIYO__REPORTS": "flow_series"}
+    told = cli("plan", "--select", "flow_series,metric_aggregates", **settings)
+    assert told.returncode == 0, told.stderr
+    assert "questions due" in told.stdout
+    line = next(line for line in told.stdout.splitlines() if line.startswith("flow_series"))
+    assert line.split()[1:4] == ["0", "202", "1"]
+    assert not [request for request in sandbox.api.requests if request["method"] == "POST"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"SOURCES__KLAVIYO__REPORTS": "flow_serious"}, "no report named flow_serious"),
+        ({"SOURCES__KLAVIYO__METRIC_AGGREGATES": '[{"metric": "A", "by": ["Colour"]}]'}, "no dimension Colour"),
+        ({"SOURCES__KLAVIYO__METRIC_AGGREGATES": '[{"metric": "A"}, {"metric": "A"}]'}, "declared twice"),
+        ({"SOURCES__KLAVIYO__METRIC_AGGREGATES": '[{"measurements": ["count"]}]'}, "metric"),
+        ({"SOURCES__KLAVIYO__CONVERSION_METRICS": "[1]"}, "sources.klaviyo.conversion_metrics"),
+        ({"SOURCES__KLAVIYO__REPORT_MINUTES": "soon"}, "sources.klaviyo.report_minutes"),
+    ],
+)
+def test_a_wrong_setting_is_named(settings: dict[str, str], complaint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"SOURCES__KLAVIYO__API_KEY": "pk", **settings}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match=complaint):
+        read_settings()
+
+
+def test_an_unknown_name_is_answered_with_reports_among_those_that_there_are() -> None:
+    with pytest.raises(ConfigurationError, match=", ".join(REPORT_NAMES)):
+        named(["flow_series", "nope"])
+
+
+def test_an_unknown_conversion_metric_fails_its_report_and_nothing_else(cli: Cli) -> None:
+    done = cli(
+        "run",
+        "--no-transform",
+        "--select",
+        "flow_series,form_series",
+        **RECENT,
+        SOURCES__KLAVIYO__CONVERSION_METRICS="Placed Ordre",
+    )
+    assert done.returncode == 1
+    assert "no metric named Placed Ordre" in done.stdout
+    assert rows(cli, "form_series")
