@@ -125,7 +125,7 @@ def source(resource: Resource) -> str:
     if resource.per:
         text += f", for each of `{resource.per.name}`"
     if resource.host is not resource:
-        text += f", in the pages of `{resource.host.name}` (`include={resource.include}`)"
+        text += f", in the pages of `{resource.host.name}` (`{f'include={resource.include}' if resource.include else resource.each}`)"
     elif resource.include:
         text += f" (`include={resource.include}`)"
     if len(resource.host.partitions) > 1:

@@ -131,6 +131,22 @@ RESOURCES: Final = (
     # --- audience --------------------------------------------------------------------------------------------
     PROFILES,
     Resource(
+        name="profile_suppressions",
+        grain="one row per profile and reason why it is sent no e-mail marketing",
+        along=PROFILES,
+        each="subscriptions.email.marketing.suppression",
+        key=("reason",),
+        types={"timestamp": "timestamp"},
+    ),
+    Resource(
+        name="profile_list_suppressions",
+        grain="one row per profile, list and reason why it is sent no e-mail marketing for that list",
+        along=PROFILES,
+        each="subscriptions.email.marketing.list_suppressions",
+        key=("list_id", "reason"),
+        types={"timestamp": "timestamp"},
+    ),
+    Resource(
         name="conversations",
         grain="one row per conversation of a profile on a channel",
         along=PROFILES,

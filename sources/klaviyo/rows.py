@@ -228,6 +228,8 @@ class Builder:
             self.links(items)
         elif resource.links:
             self.members(items, page.parent)
+        elif resource.each:
+            self.elements(items)
         elif resource.include:
             owners = {child: item.id for item in items for child in item.related(resource.include)}
             kind = self.table.included
@@ -262,6 +264,19 @@ class Builder:
         self.add(left, "text", [parent] * len(items))
         self.add(right, "text", [item.id for item in items])
         self.attributes(self.table.attributes, [item.attributes for item in items])
+
+    def elements(self, items: list[Item]) -> None:
+        """A row for each element of an array within the attributes."""
+        owners, found = [], []
+        for item in items:
+            elements = within(item.attributes, self.table.resource.each.split("."))
+            owners += [item.id] * len(elements)
+            found += elements
+        parent, *own = self.table.key
+        self.add(parent, "text", owners)
+        self.attributes({**dict.fromkeys(own, "text"), **self.table.attributes}, found)
+        for name in own:  # no warehouse takes a key that is null
+            self.put(name, "text", pc.fill_null(self.arrays[name], ""))
 
     def parents(self, parents: list[str]) -> None:
         """The parent that each row names itself, else the one with whom it was found."""
@@ -320,6 +335,19 @@ class Builder:
         order = dict.fromkeys([*(name for name, _ in self.table.columns), *self.arrays])
         self.types = {name: self.types[name] for name in order}
         return pa.table({name: self.arrays[name] for name in order})
+
+
+def within(attributes: Attributes | None, path: Sequence[str]) -> list[Attributes]:
+    """The objects of an array that lies so deep in attributes; none where there is no such array."""
+    *way, last = path
+    for name in way:
+        (attributes,), _ = objects_of([(attributes or {}).get(name)])
+    found = (attributes or {}).get(last)
+    try:
+        return [element for element in OBJECTS.decode(found) if element] if found is not None else []
+    except msgspec.MsgspecError:
+        log.warning("%s is not a list of objects", ".".join(path))
+        return []
 
 
 def row_hash(item: Item, included: Included, parent: str = "") -> int:

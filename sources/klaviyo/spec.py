@@ -57,13 +57,21 @@ class Resource:
     revisit: timedelta | None = None
     """How often all parents are visited; between, only those that changed. By default, each run visits all."""
     include: str = ""
+    each: str = ""
+    """An array within the attributes of the host's objects, whose elements are the rows."""
+    key: tuple[str, ...] = ()
+    """What tells elements of one object apart."""
     links: bool = False
     optional: str = ""
     """Why this is read only when it is named, and what it costs."""
 
     def __post_init__(self) -> None:
-        if self.along and (self.path or self.cursor or self.per or not self.include):
-            raise ValueError(f"{self.name}: rides along {self.along.name}, so it names an include and nothing else")
+        if self.along and (self.path or self.cursor or self.per or bool(self.include) == bool(self.each)):
+            raise ValueError(
+                f"{self.name}: rides along {self.along.name}, so it names an include, or an array, and nothing else"
+            )
+        if bool(self.each) != bool(self.key) or (self.each and not self.along):
+            raise ValueError(f"{self.name}: elements of an array ride along, and have a key")
         if self.links and not (self.include or self.per):
             raise ValueError(f"{self.name}: links need the relationship to link")
         if bool(self.per) != ("{id}" in self.path or any("{id}" in query for query in self.partitions.values())):

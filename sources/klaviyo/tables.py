@@ -79,6 +79,10 @@ def table(resource: Resource, contract: Contract) -> Table:
     whole = contract.objects[endpoint.object]
     if resource.include:
         return included_table(resource, contract, endpoint, whole)
+    if resource.each:
+        owner = id_column(whole.type)
+        told: Tree = {**resource.types}
+        return Table(resource=resource, key=(owner, *resource.key), attributes=told, to_one=(), parent=owner)
     withheld = {name for names in endpoint.additional_fields.values() for name in names} - {*resource.additional_fields}
     wanted = resource.fields or [name for name in whole.attributes if name not in withheld]
     attributes = typed({name: whole.attributes[name] for name in wanted}, resource)

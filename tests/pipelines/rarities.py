@@ -31,6 +31,10 @@ def rich_account() -> Account:
     def add(kind: str, id_: str, to: Mapping[str, Linkage] = NOBODY, **attributes: Any) -> None:
         account.objects.setdefault(kind, {})[id_] = Object(kind, id_, attributes, {**to})
 
+    told = account.objects["profile"]["BERT"].attributes["subscriptions"]["email"]["marketing"]
+    told["suppression"] = [*told["suppression"], {"reason": "UNSUBSCRIBE", "timestamp": EARLY}]
+    told["list_suppressions"] = [{"list_id": "NEWS", "reason": "UNSUBSCRIBE", "timestamp": EARLY}]
+
     for kind in WRITING:
         add(kind, f"a {kind}", errors=[{"detail": "No."}], **JOB)
     imported: dict[str, Linkage] = {"lists": ["NEWS"], "profiles": ["ANNA", "BERT"], "import-errors": ["ERR1", "ERR2"]}

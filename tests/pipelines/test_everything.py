@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -32,6 +32,19 @@ def test_every_table_equals_the_account_value_by_value(job: Job, sandbox: Sandbo
     assert_tables_equal_the_account(job, sandbox, *NAMES)
     unlinked = {"metric_flow_triggers", "segment_flow_triggers", "segment_tags"}
     assert {resource.name for resource in RESOURCES if not rows(job, resource.name)} == unlinked
+
+
+def test_a_suppression_that_is_lifted_is_marked(job: Job, sandbox: Sandbox) -> None:
+    job.load("profiles", "profile_suppressions")
+    told = sandbox.account.objects["profile"]["BERT"].attributes
+    told["subscriptions"]["email"]["marketing"]["suppression"].pop(0)
+    told["updated"] = (datetime.now(UTC) - timedelta(seconds=30)).isoformat()
+    sandbox.changed()
+    job.load("profiles", "profile_suppressions")
+    found = {row["reason"]: row["_deleted_at"] for row in rows(job, "profile_suppressions")}
+    assert found["HARD_BOUNCE"] is not None
+    assert found["UNSUBSCRIBE"] is None
+    assert_tables_equal_the_account(job, sandbox, "profiles", "profile_suppressions")
 
 
 def test_the_truth_knows_every_table(sandbox: Sandbox) -> None:

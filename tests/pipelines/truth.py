@@ -109,9 +109,11 @@ LINKED = {
     "profile_bulk_import_job_profiles": ("profile-bulk-import-job", "profiles", "profile"),
 }
 """Tables of links: from which objects, by which relation, to what."""
-KEYS = {
+KEYS: dict[str, tuple[str, ...]] = {
     **{name: (column(holder), column(target)) for name, (holder, _, target) in LINKED.items()},
     **{f"{kind}_memberships": (column(kind), "profile_id") for kind in ("list", "segment")},
+    "profile_suppressions": ("profile_id", "reason"),
+    "profile_list_suppressions": ("profile_id", "list_id", "reason"),
 }
 """The keys of tables whose rows have no id."""
 
@@ -122,6 +124,12 @@ def truth(account: Account, now: datetime) -> dict[str, Rows]:
     for name, (kind, attribute) in PARTS.items():
         things = account.objects.get(kind, {}).values()
         tables[name] = [{"id": thing.id, attribute: thing.attributes.get(attribute)} for thing in things]
+    for name, array in (("profile_suppressions", "suppression"), ("profile_list_suppressions", "list_suppressions")):
+        tables[name] = [
+            {"profile_id": thing.id, **suppression}
+            for thing in account.objects.get("profile", {}).values()
+            for suppression in marketing(thing).get(array) or ()
+        ]
     for name, (holder, relation) in HELD.items():
         parents = {
             held: thing.id
@@ -165,6 +173,12 @@ def truth(account: Account, now: datetime) -> dict[str, Rows]:
         for attribution in event.attributions
     ]
     return tables
+
+
+def marketing(profile: Object) -> dict[str, Any]:
+    """What is said of a profile's e-mail marketing."""
+    found: dict[str, Any] = ((profile.attributes.get("subscriptions") or {}).get("email") or {}).get("marketing") or {}
+    return found
 
 
 def flat(thing: Object) -> Row:

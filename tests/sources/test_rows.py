@@ -70,7 +70,7 @@ def test_an_object_with_nothing_but_an_id_is_a_row_of_nulls(name: str) -> None:
         body = b'{"data":' + bare + b"}" if table.resource.shows_parent else document(bare)
         made = page(body, name).rows[name]
         assert made.schema == table.schema
-        if not table.resource.include:
+        if not (table.resource.include or table.resource.each):
             (only,) = made.to_pylist()
             ids = {*table.key, table.parent}
             assert {column for column, value in only.items() if value is not None} <= {*ids, "_row_hash"}
@@ -333,6 +333,33 @@ def test_what_is_included_for_another_relationship_is_no_row() -> None:
 def test_a_child_that_is_linked_but_not_included_is_no_row() -> None:
     owner = thing("event", "E1", attributions=[("attribution", "A1")])
     assert rows(document(owner), "event_attributions") == []
+
+
+SUPPRESSED = {"reason": "HARD_BOUNCE", "timestamp": "2026-01-02T03:04:05Z", "new": 1}
+
+
+def suppressions(found: object) -> list[dict[str, Any]]:
+    marketing = {"email": {"marketing": found}}
+    return rows(document(thing("profile", "P1", {"subscriptions": marketing})), "profile_suppressions")
+
+
+def test_the_elements_of_an_array_are_rows_of_their_owner() -> None:
+    first, second = suppressions({"suppression": [SUPPRESSED, {"reason": "UNSUBSCRIBE"}]})
+    assert (first["profile_id"], first["reason"], first["new"]) == ("P1", "HARD_BOUNCE", "1")
+    assert first["timestamp"] == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    assert (second["profile_id"], second["reason"], second["timestamp"]) == ("P1", "UNSUBSCRIBE", None)
+
+
+@pytest.mark.parametrize(
+    "found", [None, {}, [], "x", {"suppression": None}, {"suppression": "x"}, {"suppression": [None]}]
+)
+def test_where_there_is_no_such_array_there_are_no_rows(found: object) -> None:
+    assert suppressions(found) == []
+
+
+def test_a_key_that_an_element_lacks_is_empty_and_not_null() -> None:
+    (only,) = suppressions({"suppression": [{"timestamp": None, "reason": None}]})
+    assert only["reason"] == ""
 
 
 def test_the_next_page_is_the_link_as_it_stands() -> None:
