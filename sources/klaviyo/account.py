@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, wraps
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 from urllib.parse import urlencode
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 import pendulum
@@ -18,6 +18,7 @@ from sources.klaviyo.client import Client
 from sources.klaviyo.contract import Contract
 from sources.klaviyo.errors import MalformedPage, UnknownMetric
 from sources.klaviyo.tally import Tally
+from sources.klaviyo.windows import moment
 
 REVENUE: Final = "revenue"
 """The role of the metric by which Klaviyo reckons revenue."""
@@ -71,8 +72,10 @@ class Account:
     def beginning(self) -> DateTime:
         """The day on which the account counted anything first."""
         created = [str(metric["attributes"].get("created") or "") for metric in self.metrics]
-        known = [pendulum.instance(pendulum.DateTime.fromisoformat(text)) for text in created if text]
-        return min(known, default=pendulum.now("UTC"))
+        try:
+            return min((moment(text) for text in created if text), default=pendulum.now("UTC"))
+        except ValueError:
+            raise MalformedPage("a metric was created at what is no time") from None
 
     @one_at_a_time
     def metrics_named(self, names: Sequence[str]) -> list[str]:
@@ -99,7 +102,10 @@ class Account:
     def _zone(self) -> ZoneInfo:
         accounts = self.collection("/api/accounts")
         name = accounts[0]["attributes"].get("timezone") if accounts else None
-        return ZoneInfo(name or "UTC")
+        try:
+            return ZoneInfo(name or "UTC")
+        except (ZoneInfoNotFoundError, ValueError):
+            raise MalformedPage(f"the account's time zone {name!r} is not known on this machine") from None
 
     @cached_property
     def metrics(self) -> list[Json]:

@@ -15,6 +15,7 @@ import pendulum
 
 from sandbox.account import Account, Attribution, Event, Events, Object
 from sandbox.server import Sandbox
+from sources.klaviyo.aggregates import Aggregate
 from sources.klaviyo.client import Client
 from sources.klaviyo.contract import Endpoint
 from sources.klaviyo.limits import Limiter
@@ -125,17 +126,19 @@ class Warehouse:
     def move_to(self, second: float) -> None:
         self.clock.now = max(second, self.clock.now)
 
-    def run(self, *names: str, share: float = 1.0, **arguments: Any) -> Reporting:
+    def run(
+        self, *names: str, aggregates: Sequence[Aggregate] = (), revision: str = "2026-07-15", **arguments: Any
+    ) -> Reporting:
         """One run, as a process of its own."""
         self.tell_time()
-        limiter = Limiter(share, clock=self.clock, sleep=self.sleep)
-        client = Recorded("pk_sandbox", self.sandbox.url, "2026-07-15", limiter, sleep=self.sleep, clock=self.clock)
+        limiter = Limiter(1.0, clock=self.clock, sleep=self.sleep)
+        client = Recorded("pk_sandbox", self.sandbox.url, revision, limiter, sleep=self.sleep, clock=self.clock)
         client.questions = self.questions
         arguments.setdefault("start_date", pendulum.from_timestamp(FIRST))
         arguments["asking"] = replace(
             Asking(conversion_metrics=tuple(METRICS), open_days=LONGEST, minutes=10_000), **arguments.pop("asking", {})
         )
-        selected = [report for report in REPORTS if report.name in names]
+        selected: list[Report | Aggregate] = [*(report for report in REPORTS if report.name in names), *aggregates]
         reporting = Reporting(client, selected, now=pendulum.from_timestamp(self.clock()), **arguments)
         while not reporting.finished:
             reporting.package.begin()

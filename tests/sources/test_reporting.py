@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any
 
 import pendulum
 import pytest
 
 from sandbox.contract import load
 from sandbox.faults import Fault
+from sources.klaviyo import contract
+from sources.klaviyo.aggregates import Aggregate
+from sources.klaviyo.errors import MalformedPage
 from sources.klaviyo.reports import REPORTS
-from tests.sources.days import LONGEST, METRICS, Shop, Warehouse, a_day_after, by_period, local_day, opened
+from tests.sources.days import FIRST, LONGEST, METRICS, Shop, Warehouse, a_day_after, by_period, local_day, opened
 
 DAILY = 225
 SUBJECTS = {"flow_series": "FMSG", "flow_values": "FMSG", "campaign_values": "MAIL"}
@@ -237,6 +242,46 @@ def test_without_a_mapped_metric_placed_order_means_revenue() -> None:
         assert {metric for _, metric, _ in warehouse.days_asked("flow_series")} == {"ORDER"}
 
 
+@pytest.mark.parametrize("interval", ["hour", "day", "week", "month"])
+def test_aggregates_count_every_event_once_whatever_the_interval(interval: Any) -> None:
+    shop = Shop(400)
+    opened_mail = Aggregate(
+        metric="Received Email", measurements=("count", "unique"), interval=interval, by=("$message",)
+    )
+    with opened(shop) as warehouse:
+        for number in (430, 431, 460):
+            warehouse.move_to(a_day_after(number))
+            (tally,) = warehouse.run(aggregates=[opened_mail]).tallies
+            assert tally.status == "complete", tally.error
+    found: Counter[str] = Counter()
+    for row in warehouse.rows("metric_aggregates"):
+        found[json.loads(row["dimensions"])["$message"]] += row["count"]
+    assert found == {"FMSG": 400, "MAIL": 80}
+
+
+def test_aggregates_of_many_combinations_come_in_pages() -> None:
+    shop = Shop(3)
+    for number in range(1_200):
+        shop.happen("VISIT", "ANNA", FIRST + number, {"URL": f"/{number}"})
+    by_page = Aggregate(metric="Active on Site", by=("URL",))
+    with opened(shop) as warehouse:
+        warehouse.move_to(a_day_after(3))
+        (tally,) = warehouse.run(aggregates=[by_page]).tallies
+    assert tally.status == "complete", tally.error
+    urls = [json.loads(row["dimensions"])["URL"] for row in warehouse.rows("metric_aggregates")]
+    assert {f"/{number}" for number in range(1_200)} <= {*urls}
+    assert len([request for request in warehouse.sandbox.api.requests if "aggregates" in request["path"]]) == 3
+
+
+@pytest.mark.parametrize("revision", contract.revisions())
+def test_every_revision_is_asked_the_same(revision: str) -> None:
+    with opened(Shop(10)) as warehouse:
+        warehouse.move_to(a_day_after(10))
+        told = warehouse.run(*SUBJECTS, revision=revision).tallies
+        assert {tally.status for tally in told} == {"complete"}, told[0].error
+        assert warehouse.rows("flow_series")
+
+
 # --- what goes wrong -------------------------------------------------------------------------------------------------
 
 
@@ -266,6 +311,39 @@ def test_a_report_that_the_key_may_not_read_costs_that_report_alone() -> None:
         told = warehouse.run("flow_series", "form_series").tallies
         assert [tally.status for tally in told] == ["not_permitted", "complete"]
         assert "flows:read" in told[0].error
+
+
+def test_one_thing_told_twice_in_an_answer_is_not_loaded() -> None:
+    with opened(Shop(10)) as warehouse:
+        (reading,) = warehouse.run("segment_values").readings
+    row = {"segment_id": "VIPS", "month": date(2025, 3, 1), "total_members": 1}
+    assert reading.arrow([row]).num_rows == 1
+    with pytest.raises(MalformedPage, match="twice"):
+        reading.arrow([row, row])
+
+
+def test_a_statistic_that_was_not_asked_for_is_reported() -> None:
+    with opened(Shop(10)) as warehouse:
+        (reading,) = warehouse.run("segment_values").readings
+    reading.arrow([{"segment_id": "VIPS", "month": date(2025, 3, 1), "members_moved": 1}])
+    assert reading.tally.new_columns == {"segment_values.members_moved"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "attribute", "value", "complaint"),
+    [("account", "timezone", "Middle/Earth", "Middle/Earth"), ("metric", "created", "once", "no time")],
+)
+def test_an_account_that_is_not_understood_ends_its_reports(
+    kind: str, attribute: str, value: str, complaint: str
+) -> None:
+    with opened(Shop(10)) as warehouse:
+        for one in warehouse.sandbox.account.objects[kind].values():
+            one.attributes[attribute] = value
+        warehouse.sandbox.api.performance.forget()
+        warehouse.move_to(a_day_after(10))
+        (tally,) = warehouse.run("form_series", start_date=None).tallies
+    assert tally.status == "failed"
+    assert complaint in tally.error
 
 
 def test_an_answer_that_is_cut_short_is_asked_for_again_and_counted() -> None:
