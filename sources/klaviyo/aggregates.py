@@ -124,6 +124,10 @@ class Aggregate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
         return f"{TABLE}_{hashlib.sha256(spelled).hexdigest()[:8]}"
 
     @property
+    def grain(self) -> str:
+        return "one row per metric, interval, combination of dimensions and start of the interval"
+
+    @property
     def rows_of(self) -> tuple[str, str, tuple[str, ...]]:
         """What makes its rows its own."""
         return self.metric, self.interval, self.by

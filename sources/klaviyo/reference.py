@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import Final
 
 from sources.klaviyo import REVISION, contract
-from sources.klaviyo.contract import Contract
+from sources.klaviyo.aggregates import Aggregate
+from sources.klaviyo.contract import Contract, Endpoint
+from sources.klaviyo.reports import REPORTS
 from sources.klaviyo.resources import RESOURCES
 from sources.klaviyo.spec import Resource
 from sources.klaviyo.tables import table
 from sources.klaviyo.walk import Walk
 
+AGGREGATES: Final = Aggregate(metric="any")
 PAGE: Final = Path(__file__).parents[2] / "docs" / "resources.md"
 
 ELSEWHERE: Final = {
@@ -100,6 +103,7 @@ def reference(facts: Contract) -> Iterator[str]:
     yield ""
     for resource in RESOURCES:
         yield from section(resource, facts)
+    yield from reports(facts)
     yield from others(facts)
 
 
@@ -175,13 +179,38 @@ FIXED: Final = {
 
 
 def limits(resource: Resource, facts: Contract) -> str:
+    return spelled_limits(Walk(resource.host, [resource], facts).endpoint)
+
+
+def spelled_limits(endpoint: Endpoint) -> str:
     units = {1: "s", 60: "min", 3600: "h", 86_400: "d"}
-    walk = Walk(resource.host, [resource], facts)
-    return ", ".join(f"{limit.requests:,}/{units[limit.seconds]}" for limit in walk.endpoint.limits)
+    return ", ".join(f"{limit.requests:,}/{units[limit.seconds]}" for limit in endpoint.limits)
 
 
 def names(of: tuple[str, ...]) -> str:
     return ", ".join(f"`{name}`" for name in of)
+
+
+def reports(facts: Contract) -> Iterator[str]:
+    """The tables that questions fill."""
+    yield "## Reports and metric aggregates"
+    yield ""
+    yield "Asked for when configuration names them, or `--select`; [reports.md](reports.md) says what they tell and what they cost."
+    yield ""
+    yield "| table | grain | key | from | scopes | limits |"
+    yield "|---|---|---|---|---|---|"
+    for one in (*REPORTS, AGGREGATES):
+        endpoint, raw = one.endpoint(facts), one.table(facts)
+        yield (
+            f"| `{raw.name}` | {one.grain} | {names(raw.key)} | `POST {endpoint.path}` | {names(endpoint.scopes)} "
+            f"| {spelled_limits(endpoint)} |"
+        )
+    yield ""
+    for one in (*REPORTS, AGGREGATES):
+        raw = one.table(facts)
+        columns = (column for column in raw.columns if column.name[0] != "_")
+        yield f"- columns of `{raw.name}`: {', '.join(f'`{column.name}` {column.type}' for column in columns)}"
+    yield ""
 
 
 def others(facts: Contract) -> Iterator[str]:

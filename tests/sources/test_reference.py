@@ -33,6 +33,17 @@ def test_every_collection_of_klaviyos_document_is_a_table_or_listed_with_the_rea
     assert not listed & read
 
 
+def test_every_report_of_klaviyos_document_is_a_table(openapi: dict[str, Any]) -> None:
+    asked = {
+        path
+        for path, operations in openapi["paths"].items()
+        if path.startswith("/api/") and operations.get("post", {}).get("operationId", "").startswith("query_")
+    }
+    assert len(asked) == 8
+    page = reference.PAGE.read_text()
+    assert {path for path in asked if f"`POST {path}`" in page} == asked
+
+
 def is_collection(operation: dict[str, Any] | None, openapi: dict[str, Any]) -> bool:
     """Whether the answer's `data` is a list."""
     if operation is None:
