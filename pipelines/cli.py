@@ -95,6 +95,7 @@ def run(
     full_refresh: Annotated[
         str, typer.Option(metavar="NAME,…", help="Read these resources from the beginning again.")
     ] = "",
+    verify: Annotated[bool, typer.Option("--verify", help="Then verify, unless that was done today.")] = False,
     transform: Annotated[bool, typer.Option(help="Build the marts afterwards.")] = True,
     log_format: FormatOption = LogFormat.TEXT,
 ) -> None:
@@ -107,7 +108,9 @@ def run(
         from pipelines.warehouse import Warehouse
 
         request = requested(select, start, end, full_refresh)
-        code = load_and_transform(read_settings(), Warehouse(destination), request, with_marts=transform)
+        code = load_and_transform(
+            read_settings(), Warehouse(destination), request, with_verification=verify, with_marts=transform
+        )
         raise typer.Exit(code)
 
 
@@ -159,7 +162,7 @@ def demo(
         os.environ["DESTINATION__DUCKDB__CREDENTIALS"] = str(path.resolve())
         with sandbox_of(scale) as sandbox:
             settings = Settings(api_key=SANDBOX_KEY, base_url=sandbox.url)
-            code = load_and_transform(settings, Warehouse("duckdb"), Request(resources=named(None)), with_marts=True)
+            code = load_and_transform(settings, Warehouse("duckdb"), Request(resources=named(None)))
         show(console, path)
         raise typer.Exit(code)
 
@@ -213,7 +216,7 @@ def verify(
     start: Annotated[str, typer.Option(metavar="DATE", help="Compare from this UTC date or time on.")] = "",
     end: Annotated[str, typer.Option(metavar="DATE", help="Compare up to, not including, this date or time.")] = "",
     repair: Annotated[bool, typer.Option(help="Read again what differs.")] = True,
-    max_requests: Annotated[int, typer.Option(help="Refuse what takes more requests to Klaviyo's counts.")] = 1_000,
+    max_requests: Annotated[int | None, typer.Option(help="Refuse what takes more requests; 1,000 by default.")] = None,
     destination: DestinationOption = "duckdb",
     log_format: FormatOption = LogFormat.TEXT,
 ) -> None:
@@ -227,14 +230,18 @@ def verify(
         from pipelines.lock import run_lock
         from pipelines.report import print_verification
         from pipelines.settings import instant, read_settings
-        from pipelines.verify import Verifier
+        from pipelines.verify import MOST_REQUESTS, Verifier
         from pipelines.warehouse import Warehouse
 
         settings, warehouse = read_settings(), Warehouse(destination)
         bounds = [instant(text, name) if text else None for text, name in ((start, "--start"), (end, "--end"))]
         with run_lock(warehouse), watching(console) as watch:
             verifier = Verifier(
-                settings=settings, warehouse=warehouse, watch=watch, most_requests=max_requests, repair=repair
+                settings=settings,
+                warehouse=warehouse,
+                watch=watch,
+                most_requests=max_requests or MOST_REQUESTS,
+                repair=repair,
             )
             found = verifier.verify(*bounds)
         print_verification(console, found)
@@ -261,7 +268,14 @@ def sandbox_command(
         serve_sandbox(console, host=host, port=port, scale=scale, seed=seed, limits=limits, latency=latency)
 
 
-def load_and_transform(settings: Settings, warehouse: Warehouse, request: Request, *, with_marts: bool) -> Exit:
+def load_and_transform(
+    settings: Settings,
+    warehouse: Warehouse,
+    request: Request,
+    *,
+    with_verification: bool = False,
+    with_marts: bool = True,
+) -> Exit:
     """One run under the destination's lock. The exit code it ends in."""
     from pipelines.load import load
     from pipelines.lock import run_lock
@@ -273,12 +287,28 @@ def load_and_transform(settings: Settings, warehouse: Warehouse, request: Reques
         with watching(console) as watch:
             loaded = load(settings, warehouse, request, watch)
         print_run(console, loaded)
-        if with_marts and loaded.exit is not Exit.FAILED:
+        code = loaded.exit
+        if with_verification and code is not Exit.FAILED:
+            code = max(code, verify_when_due(settings, warehouse))
+        if with_marts and code is not Exit.FAILED:
             with watching(console) as watch:
                 watch.stage("building the marts")
                 built = transform(warehouse)
             console.print(built)
-    return loaded.exit
+    return code
+
+
+def verify_when_due(settings: Settings, warehouse: Warehouse) -> Exit:
+    from pipelines.report import print_verification
+    from pipelines.verify import Verifier, is_due
+
+    if not is_due(warehouse):
+        return Exit.DONE
+    with watching(console) as watch:
+        watch.stage("verifying")
+        found = Verifier(settings=settings, warehouse=warehouse, watch=watch).verify()
+    print_verification(console, found)
+    return found.exit
 
 
 def requested(select: str, start: str, end: str, full_refresh: str) -> Request:

@@ -111,6 +111,9 @@ def print_status(console: Console, place: str, status: Status) -> None:
         for report, note in status.waiting:
             console.print(f"{report}: {note}", highlight=False)
         console.print()
+    if status.verified:
+        told = f"{status.verified.differs:,} days of a metric differ" if status.verified.differs else "nothing differs"
+        console.print(f"verified at {cell(status.verified.at)}: {told}\n", highlight=False)
     console.print(table(("last runs", "finished", "exit", "why", "received", "requests"), status.runs))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from pipelines.reports import REPORT_NAMES, Spending, all_spending
 from pipelines.runs import RUN_RESOURCES, RUNS, states, window_rows
+from pipelines.verify import Last, last_verification
 from pipelines.warehouse import Tables, Warehouse, destination_errors
 from sources.klaviyo.resources import NAMES
 from sources.klaviyo.tables import DELETED_AT
@@ -25,6 +26,7 @@ class Status:
     """Of the reports' daily allowances."""
     waiting: Sequence[Sequence[Any]]
     """Report, and what the last run has left of it."""
+    verified: Last | None
 
 
 def status(warehouse: Warehouse, revision: str, share: float, runs: int = 5) -> Status:
@@ -33,6 +35,7 @@ def status(warehouse: Warehouse, revision: str, share: float, runs: int = 5) -> 
     with destination_errors(warehouse), pipeline.sql_client() as client:
         tables = Tables(client)
         return Status(
+            verified=last_verification(tables),
             runs=tables.rows(
                 f"SELECT r.started_at, r.finished_at, r.exit_code, r.message, "  # noqa: S608 - names are ours
                 f"coalesce(sum(w.received), 0), coalesce(sum(w.requests), 0) FROM {tables.name(RUNS)} r "

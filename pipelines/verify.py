@@ -42,6 +42,9 @@ SETTLED: Final = timedelta(days=14)
 """How long after it a day is verified again: events arrive late."""
 SAMPLE: Final = timedelta(days=30)
 """How much of what was verified long ago is looked at again each time, in turns."""
+MOST_REQUESTS: Final = 1_000
+EACH_DAY: Final = timedelta(hours=20)
+"""How long after the last one a daily verification is due: schedules drift by some hours."""
 ARRIVING: Final = timedelta(hours=24)
 """How long Klaviyo may take to show an event that it counts already."""
 STEP: Final[dict[Interval, timedelta]] = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
@@ -117,7 +120,7 @@ class Verifier:
     settings: Settings
     warehouse: Warehouse
     watch: Watch
-    most_requests: int
+    most_requests: int = MOST_REQUESTS
     repair: bool = True
     now: DateTime = field(default_factory=lambda: pendulum.now("UTC").replace(microsecond=0))
 
@@ -130,7 +133,7 @@ class Verifier:
         self.refused: set[str] = set()
         """Metrics that Klaviyo does not count."""
 
-    def verify(self, start: DateTime | None, end: DateTime | None) -> Verification:
+    def verify(self, start: DateTime | None = None, end: DateTime | None = None) -> Verification:
         """Verify a range; by default what is not verified yet, and a part of the rest. Raises RunError."""
         try:
             pipeline = self.warehouse.onlooker()
@@ -347,6 +350,32 @@ class Verifier:
 
         with destination_errors(self.warehouse):
             self.warehouse.pipeline().run(bookkeeping())
+
+
+def is_due(warehouse: Warehouse) -> bool:
+    """Whether the last verification was not today."""
+    with destination_errors(warehouse), warehouse.onlooker().sql_client() as client:
+        last = last_verification(Tables(client))
+    return last is None or pendulum.now("UTC") - last.at >= EACH_DAY
+
+
+@dataclass(frozen=True)
+class Last:
+    """The last verification, and how much of it still differed."""
+
+    at: DateTime
+    differs: int
+
+
+def last_verification(tables: Tables) -> Last | None:
+    newest = tables.rows(f"SELECT max(verified_at) FROM {tables.name(VERIFIED_WINDOWS)}")  # noqa: S608 - names are ours
+    if not newest or newest[0][0] is None:
+        return None
+    differing = tables.rows(
+        f"SELECT count(*) FROM {tables.name(VERIFICATIONS)} WHERE status = 'differs' AND verified_at = %s",  # noqa: S608 - names are ours
+        newest[0][0],
+    )
+    return Last(pendulum.instance(newest[0][0]).in_timezone("UTC"), int(differing[0][0]))
 
 
 def held(tables: Tables, windows: Sequence[Window], interval: Interval) -> dict[Place, int]:
