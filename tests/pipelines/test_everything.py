@@ -49,3 +49,49 @@ def test_a_suppression_that_is_lifted_is_marked(job: Job, sandbox: Sandbox) -> N
 
 def test_the_truth_knows_every_table(sandbox: Sandbox) -> None:
     assert truth(sandbox.account, datetime.now(UTC)).keys() == {*NAMES}
+
+
+def live(job: Job, table: str) -> set[str]:
+    return {row["id"] for row in rows(job, table) if row["_deleted_at"] is None}
+
+
+def test_a_child_that_vanishes_is_marked_when_its_parent_is_visited(job: Job, sandbox: Sandbox) -> None:
+    job.load("form_versions")
+    (gone,) = live(job, "form_versions")
+    del sandbox.account.objects["form-version"][gone]
+    sandbox.changed()
+    job.load("form_versions")
+    assert live(job, "form_versions") == {gone}
+    changed = (datetime.now(UTC) - timedelta(seconds=30)).isoformat()
+    sandbox.account.objects["form"]["FORM"].attributes["updated_at"] = changed
+    sandbox.changed()
+    job.load("form_versions")
+    assert live(job, "form_versions") == set()
+
+
+def test_children_vanish_with_their_parent_whether_or_not_any_is_visited(job: Job, sandbox: Sandbox) -> None:
+    job.load("flow_messages", "schema_versions")
+    assert live(job, "flow_messages") == {"FMSG"}
+    del sandbox.account.objects["flow-action"]["116466132"]
+    del sandbox.account.objects["object-type"]["pet"]
+    sandbox.changed()
+    run = job.load("flow_messages", "schema_versions")
+    assert run.vanished == {"flow_messages": 1, "schema_versions": 1}
+    assert live(job, "flow_messages") == set()
+    assert live(job, "schema_versions") == {"house-schema"}
+
+
+def test_a_full_refresh_visits_all_parents(job: Job, sandbox: Sandbox) -> None:
+    job.load("form_versions")
+    (gone,) = live(job, "form_versions")
+    del sandbox.account.objects["form-version"][gone]
+    sandbox.changed()
+    job.load("form_versions", full_refresh="form_versions")
+    assert live(job, "form_versions") == set()
+
+
+def test_what_is_optional_is_neither_read_nor_made_unless_it_is_named(job: Job) -> None:
+    job.load("tags")
+    made = {name for (name,) in job.query("select table_name from information_schema.tables")}
+    assert {"flow_messages", "coupon_codes", "events"} <= made
+    assert not {"push_tokens", "object_types"} & made
