@@ -107,9 +107,10 @@ def run(
         from pipelines.settings import read_settings
         from pipelines.warehouse import Warehouse
 
-        request = requested(select, start, end, full_refresh)
+        settings = read_settings()
+        request = requested(settings, select, start, end, full_refresh)
         code = load_and_transform(
-            read_settings(), Warehouse(destination), request, with_verification=verify, with_marts=transform
+            settings, Warehouse(destination), request, with_verification=verify, with_marts=transform
         )
         raise typer.Exit(code)
 
@@ -134,8 +135,9 @@ def plan_command(
         from pipelines.settings import read_settings
         from pipelines.warehouse import Warehouse
 
-        request = requested(select, start, end, full_refresh)
-        prospect = plan(read_settings(), Warehouse(destination), request)
+        settings = read_settings()
+        request = requested(settings, select, start, end, full_refresh)
+        prospect = plan(settings, Warehouse(destination), request)
         print_prospect(console, prospect)
         if log_format is LogFormat.JSON:
             log_prospect(log, prospect)
@@ -311,7 +313,7 @@ def verify_when_due(settings: Settings, warehouse: Warehouse) -> Exit:
     return found.exit
 
 
-def requested(select: str, start: str, end: str, full_refresh: str) -> Request:
+def requested(settings: Settings, select: str, start: str, end: str, full_refresh: str) -> Request:
     """What the options of a run ask for. Raises ConfigurationError."""
     from pipelines.load import Request, named
     from pipelines.reports import report_names
@@ -319,12 +321,12 @@ def requested(select: str, start: str, end: str, full_refresh: str) -> Request:
 
     refreshed, selected = names(full_refresh), names(select)
     return Request(
-        resources=named([*selected, *refreshed] if select else None),
+        resources=named([*selected, *refreshed] if select else None, settings.revision),
         reports=report_names([*selected, *refreshed]) if select else None,
         start=instant(start, "--start") if start else None,
         end=instant(end, "--end") if end else None,
         full_refresh=frozenset(
-            {*(one.name for one in named(refreshed)), *report_names(refreshed)} if refreshed else ()
+            {*(one.name for one in named(refreshed, settings.revision)), *report_names(refreshed)} if refreshed else ()
         ),
     )
 

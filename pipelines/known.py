@@ -45,7 +45,7 @@ class WarehouseRows:
             at = tables.column(table.resource.cursor.field)
             rows = tables.rows(
                 f"SELECT {ROW_HASH} FROM {tables.name(table.name)} "  # noqa: S608 - names are ours
-                f"WHERE {at} >= %s AND {at} < %s AND {DELETED_AT} IS NULL ORDER BY 1",
+                f"WHERE {at} >= %s AND {at} < %s AND {DELETED_AT} IS NULL AND {ROW_HASH} IS NOT NULL ORDER BY 1",
                 window.start,
                 window.end,
             )

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import dlt
 import pyarrow as pa
+from dlt import Schema
 from dlt.extract import DltResource
 from dlt.pipeline.exceptions import PipelineStepFailed
 from pendulum import DateTime
@@ -23,6 +24,7 @@ from pipelines.reports import REPORT_NAMES, report_names, reporting
 from pipelines.runs import Run, record
 from pipelines.settings import Settings
 from pipelines.warehouse import SCHEMA, Tables, Warehouse, chain, destination_errors, explain
+from sources.klaviyo import REVISION
 from sources.klaviyo.client import Client
 from sources.klaviyo.errors import KlaviyoError, RevisionRetired, Unauthorized, UnknownResource
 from sources.klaviyo.extraction import Extraction, Known
@@ -31,6 +33,7 @@ from sources.klaviyo.package import Package
 from sources.klaviyo.reporting import Reporting
 from sources.klaviyo.resources import select
 from sources.klaviyo.spec import Resource
+from sources.klaviyo.tables import every_table
 from sources.klaviyo.tally import Tally
 from sources.klaviyo.walk import Walk
 from sources.klaviyo.windows import Window
@@ -74,13 +77,13 @@ class Request:
         }
 
 
-def named(names: Sequence[str] | None) -> tuple[Resource, ...]:
+def named(names: Sequence[str] | None, revision: str = REVISION) -> tuple[Resource, ...]:
     """The named resources, all by default; reports go by themselves. Raises ConfigurationError for unknown names."""
     reports = report_names(names or ())
     if reports and not {*(names or ())} - {*reports}:
         return ()
     try:
-        return select([name for name in names if name not in reports] if names else None)
+        return select([name for name in names if name not in reports] if names else None, revision)
     except UnknownResource as error:
         raise ConfigurationError(f"{error}, {', '.join(REPORT_NAMES)}") from None
 
@@ -90,7 +93,7 @@ def load(settings: Settings, warehouse: Warehouse, request: Request, watch: Watc
     run = Run(request.description, settings.revision)
     try:
         pipeline = warehouse.pipeline()
-        extraction = extract(settings, request, WarehouseRows(pipeline), tables_there(pipeline))
+        extraction = extract(settings, request, WarehouseRows(pipeline), tables_there(pipeline, settings.revision))
         reports = reporting(
             settings,
             extraction.client,
@@ -137,9 +140,15 @@ def extract(settings: Settings, request: Request, known: Known, tables: frozense
     )
 
 
-def tables_there(pipeline: dlt.Pipeline) -> frozenset[str]:
-    """The tables that the destination has, as far as dlt made them."""
-    return frozenset(pipeline.default_schema.tables) if pipeline.default_schema_name else frozenset()
+def tables_there(pipeline: dlt.Pipeline, revision: str) -> frozenset[str]:
+    """The tables that the destination has with all their columns, as far as dlt made them."""
+    schema = pipeline.default_schema if pipeline.default_schema_name else Schema(SCHEMA)
+    return frozenset(
+        name
+        for name, table in every_table(revision).items()
+        if {schema.naming.normalize_path(column.name) for column in table.columns}
+        <= schema.tables.get(name, {"columns": {}})["columns"].keys()
+    )
 
 
 def load_packages(pipeline: dlt.Pipeline, warehouse: Warehouse, extraction: Extraction | Reporting) -> str:

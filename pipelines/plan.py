@@ -34,7 +34,7 @@ from pipelines.warehouse import PIPELINE, SCHEMA, Warehouse, destination_errors
 from sources.klaviyo.errors import KlaviyoError, RevisionRetired, Unauthorized
 from sources.klaviyo.extraction import Extraction, nothing_known
 from sources.klaviyo.limits import Limiter
-from sources.klaviyo.resources import NAMES
+from sources.klaviyo.resources import ALL_NAMES
 from sources.klaviyo.tally import Status, Tally
 
 
@@ -105,7 +105,7 @@ class Prospect:
 def plan(settings: Settings, warehouse: Warehouse, request: Request) -> Prospect:
     """Ask and reckon; nothing is loaded, locked or written. Raises RunError."""
     states = committed(warehouse)
-    extraction = extract(settings, request, nothing_known, frozenset(NAMES))
+    extraction = extract(settings, request, nothing_known, frozenset(ALL_NAMES))
     scouts = [Scout(extraction, walk, states.get(walk.host.name, {})) for walk in extraction.walks]
     try:
         with ThreadPoolExecutor(max(len(scouts), 1)) as pool:

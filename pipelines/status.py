@@ -10,7 +10,7 @@ from pipelines.reports import REPORT_NAMES, Spending, all_spending
 from pipelines.runs import RUN_RESOURCES, RUNS, states, window_rows
 from pipelines.verify import Last, last_verification
 from pipelines.warehouse import Tables, Warehouse, destination_errors
-from sources.klaviyo.resources import NAMES
+from sources.klaviyo.resources import ALL_NAMES
 from sources.klaviyo.tables import DELETED_AT
 
 
@@ -43,7 +43,7 @@ def status(warehouse: Warehouse, revision: str, share: float, runs: int = 5) -> 
                 f"GROUP BY r.run_id, r.started_at, r.finished_at, r.exit_code, r.message "
                 f"ORDER BY r.started_at DESC LIMIT {runs}"
             ),
-            tables=[(name, *counts) for name in (*NAMES, *REPORT_NAMES) if (counts := count(tables, name))],
+            tables=[(name, *counts) for name in (*ALL_NAMES, *REPORT_NAMES) if (counts := count(tables, name))],
             windows=sorted(tuple(row.values()) for row in window_rows(pipeline)),
             spending=all_spending(states(pipeline), revision, share),
             waiting=tables.rows(

@@ -16,7 +16,9 @@ Json = dict[str, Any]
 # Relations that carry their linkage without being asked to by `include`.
 EMBEDDED: Final = {
     "campaign": {"campaign-messages"},
-    "campaign-message": {"campaign"},
+    "campaign-audience": {"campaign"},
+    "campaign-message": {"campaign", "campaign-audience"},
+    "campaign-variation": {"campaign-message"},
     "coupon-code": {"coupon"},
     "event": {"metric", "profile"},
     "flow-action": {"flow"},

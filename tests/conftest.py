@@ -28,6 +28,7 @@ from pipelines.warehouse import Warehouse
 from sandbox.account import Account
 from sandbox.server import Sandbox
 from sandbox.story import synthesize
+from sources.klaviyo import REVISION, contract
 from sources.klaviyo.windows import moment
 
 KEY = "pk_sandbox"
@@ -107,6 +108,7 @@ class Job:
     home: Path
     monkeypatch: pytest.MonkeyPatch
     postgres: str = ""
+    revision: str = REVISION
 
     @property
     def database(self) -> Path:
@@ -127,13 +129,16 @@ class Job:
         self.monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", str(self.database))
         self.monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", self.postgres)
         request = Request(
-            resources=named(select),
+            resources=named(select, self.revision),
             start=moment(start) if start else None,
             end=moment(end) if end else None,
             full_refresh=frozenset({full_refresh} - {""}),
         )
         settings = Settings(
-            api_key=KEY, base_url=self.sandbox.url, start_date=moment(start_date) if start_date else None
+            api_key=KEY,
+            base_url=self.sandbox.url,
+            revision=self.revision,
+            start_date=moment(start_date) if start_date else None,
         )
         run = load(settings, Warehouse(destination), request, LogWatch())
         assert run.exit is Exit.DONE, run.message
@@ -144,9 +149,18 @@ class Job:
             return database.sql(statement).fetchall()
 
 
+both_revisions = pytest.mark.parametrize("revision", contract.revisions())
+"""For a test that asks for the revision, or for a job."""
+
+
 @pytest.fixture
-def job(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
-    return Job(sandbox, tmp_path, monkeypatch)
+def revision() -> str:
+    return REVISION
+
+
+@pytest.fixture
+def job(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, revision: str) -> Job:
+    return Job(sandbox, tmp_path, monkeypatch, revision=revision)
 
 
 @pytest.fixture

@@ -15,15 +15,15 @@ import dlt
 from dlt.extract import DltResource
 
 from sources.klaviyo.client import Client
+from sources.klaviyo.contract import REVISION
 from sources.klaviyo.extraction import Extraction
 from sources.klaviyo.limits import Limiter
 from sources.klaviyo.resources import select as select_resources
 from sources.klaviyo.windows import moment
 
-__all__ = ["klaviyo"]
+__all__ = ["REVISION", "klaviyo"]
 
 BASE_URL: Final = "https://a.klaviyo.com"
-REVISION: Final = "2026-07-15"
 
 
 @dlt.source(name="klaviyo", max_table_nesting=0)
@@ -44,7 +44,7 @@ def klaviyo(  # noqa: PLR0917 - dlt fills these from configuration by name
     client = Client(api_key, base_url, revision, Limiter(rate_limit_share))
     return Extraction(
         client,
-        select_resources(select),
+        select_resources(select, revision),
         start_date=moment(start_date) if start_date else None,
         start=moment(start) if start else None,
         end=moment(end) if end else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -16,15 +17,16 @@ from pendulum import DateTime
 
 from sources.klaviyo import contract
 from sources.klaviyo.client import Client
+from sources.klaviyo.contract import REVISION
 from sources.klaviyo.errors import KlaviyoError, NotPermitted, RevisionRetired, Unauthorized, Unreachable
 from sources.klaviyo.handing import empty
 from sources.klaviyo.ledger import Ledger, State
 from sources.klaviyo.package import Package
 from sources.klaviyo.parents import Listing, Parents
 from sources.klaviyo.reading import Plan, Reading
-from sources.klaviyo.resources import NAMES, RESOURCES
+from sources.klaviyo.resources import ALL_NAMES, TABLE, told_otherwise
 from sources.klaviyo.spec import LOOKBACK, Cursor, Resource
-from sources.klaviyo.tables import Table, table
+from sources.klaviyo.tables import Table, every_table
 from sources.klaviyo.tally import Tally
 from sources.klaviyo.walk import Walk
 from sources.klaviyo.windows import BEGINNING, Window, due, intersection, union
@@ -60,16 +62,18 @@ class Extraction:
     max_lanes: int = 24
     """The most requests in flight for one collection; as many are used as its rate limit needs."""
     package: Package = field(default_factory=Package)
-    tables_there: frozenset[str] = frozenset(NAMES)
-    """Tables that the warehouse has; any other is made, so that models on top find every table whatever was selected."""
+    tables_there: frozenset[str] = frozenset(ALL_NAMES)
+    """Tables that the warehouse has whole; any other is made, so that models on top find every table whatever was selected."""
 
     def __post_init__(self) -> None:
         self.readings: dict[Walk, Reading] = {}
+        self.lock = threading.Lock()
         facts = contract.load(self.client.revision)
+        read = {resource.name for resource in self.selected}
         self.missing = [
-            table(resource, facts)
-            for resource in RESOURCES
-            if resource not in self.selected and resource.name not in self.tables_there and not resource.optional
+            table
+            for name, table in every_table(self.client.revision).items()
+            if name not in read and name not in self.tables_there
         ]
         self.parents = Parents(self.client, facts)
         hosts = dict.fromkeys(resource.host for resource in self.selected)
@@ -107,6 +111,7 @@ class Extraction:
         if walk not in self.readings:
             yield from map(empty, walk.tables)
             try:
+                self.notice_revision(walk)
                 self.readings[walk] = Reading(walk, self.plan(walk), self.client, self.max_lanes)
             except KlaviyoError as error:
                 self.give_up(walk, error)
@@ -124,6 +129,17 @@ class Extraction:
             self.give_up(walk, error)
         yield from reading.handing.rest()
         reading.note()
+
+    def notice_revision(self, walk: Walk) -> None:
+        """When the revision has changed, forget what has been read of tables that each tells otherwise: they are read again."""
+        if not any(map(told_otherwise, walk.resources)):
+            return
+        with self.lock:
+            state = dlt.current.source_state()
+            if state.get("revision", REVISION) != self.client.revision:
+                for name in {resource.host.name for resource in TABLE if told_otherwise(resource)}:
+                    dlt.current.resource_state(name).clear()
+                state["revision"] = self.client.revision
 
     def give_up(self, walk: Walk, error: KlaviyoError) -> None:
         walk.tally.status = "not_permitted" if isinstance(error, NotPermitted) else "failed"

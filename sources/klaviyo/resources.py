@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
+from sources.klaviyo.contract import REVISION
 from sources.klaviyo.errors import UnknownResource
 from sources.klaviyo.spec import Cursor, Resource
 
@@ -15,6 +16,9 @@ CAMPAIGN_QUERIES: Final = {
     for channel in ("email", "sms", "mobile_push")
     for state, condition in ARCHIVED.items()
 }
+
+OMNI: Final = "2026-10-15"
+"""The revision from which a campaign has several messages, each with an audience and variations, and says little itself."""
 
 EVENTS: Final = Resource(
     name="events",
@@ -30,6 +34,23 @@ CAMPAIGNS: Final = Resource(
     grain="one row per campaign",
     cursor=Cursor(field="updated_at"),
     partitions=CAMPAIGN_QUERIES,
+    until=OMNI,
+)
+# Status, times and audiences hang from it: one walk reads it whole, with all of them.
+OMNI_CAMPAIGNS: Final = Resource(
+    name="campaigns",
+    grain="one row per campaign",
+    # Whether archived ones are listed unasked is not said.
+    partitions={"listed": "equals(archived,false)", "archived": "equals(archived,true)"},
+    lifted="definition",
+    since=OMNI,
+)
+OMNI_MESSAGES: Final = Resource(
+    name="campaign_messages",
+    grain="one row per message of a campaign",
+    along=OMNI_CAMPAIGNS,
+    include="campaign-messages",
+    since=OMNI,
 )
 FLOWS: Final = Resource(name="flows", grain="one row per flow", cursor=Cursor(field="updated"), partitions=ARCHIVED)
 FLOW_ACTIONS: Final = Resource(
@@ -86,7 +107,7 @@ ONE_BY_ONE: Final = "a request for each {}, 15 a minute"
 A_DAY: Final = timedelta(days=1)
 A_WEEK: Final = timedelta(days=7)
 
-RESOURCES: Final = (
+TABLE: Final = (
     # --- account ---------------------------------------------------------------------------------------------
     Resource(name="accounts", grain="one row per Klaviyo account the key can see"),
     Resource(name="tracking_settings", grain="one row per account: how links are tagged"),
@@ -257,6 +278,7 @@ RESOURCES: Final = (
         # Elsewhere, Klaviyo does not say which template and image.
         linked=("template", "image"),
         revisit=A_DAY,
+        until=OMNI,
     ),
     Resource(
         name="campaign_tags",
@@ -265,6 +287,32 @@ RESOURCES: Final = (
         partitions=CAMPAIGN_QUERIES,
         include="tags",
         links=True,
+        until=OMNI,
+    ),
+    OMNI_CAMPAIGNS,
+    OMNI_MESSAGES,
+    Resource(
+        name="campaign_tags",
+        grain="one row per campaign and tag",
+        along=OMNI_CAMPAIGNS,
+        include="tags",
+        links=True,
+        since=OMNI,
+    ),
+    Resource(
+        name="campaign_audiences",
+        grain="one row per audience of a campaign",
+        along=OMNI_CAMPAIGNS,
+        include="campaign-audiences",
+        since=OMNI,
+    ),
+    Resource(
+        name="campaign_variations",
+        grain="one row per variation of a campaign's message",
+        per=OMNI_MESSAGES,
+        path="/api/campaign-messages/{id}/campaign-variations",
+        revisit=A_DAY,
+        since=OMNI,
     ),
     FLOWS,
     Resource(
@@ -393,14 +441,31 @@ RESOURCES: Final = (
     ),
 )
 
+ALL_NAMES: Final = tuple(dict.fromkeys(resource.name for resource in TABLE))
+"""At whatever revision."""
+
+
+def at(revision: str) -> tuple[Resource, ...]:
+    """The table as it is at a revision."""
+    return tuple(resource for resource in TABLE if resource.told_at(revision))
+
+
+RESOURCES: Final = at(REVISION)
 NAMES: Final = tuple(resource.name for resource in RESOURCES)
 
 DEFAULT: Final = tuple(resource.name for resource in RESOURCES if not resource.optional)
 
 
-def select(names: list[str] | None) -> tuple[Resource, ...]:
+def select(names: list[str] | None, revision: str = REVISION) -> tuple[Resource, ...]:
     """The named resources in the table's order; all that are not optional when none is named. Raises UnknownResource."""
-    unknown = sorted(set(names or ()) - set(NAMES))
+    there = at(revision)
+    known = [resource.name for resource in there]
+    unknown = sorted(set(names or ()) - set(known))
     if unknown:
-        raise UnknownResource(f"no resource named {', '.join(unknown)}; there are: {', '.join(NAMES)}")
-    return tuple(resource for resource in RESOURCES if resource.name in (names or DEFAULT))
+        raise UnknownResource(f"no resource named {', '.join(unknown)}; there are: {', '.join(known)}")
+    return tuple(one for one in there if (one.name in names if names else not one.optional))
+
+
+def told_otherwise(resource: Resource) -> list[Resource]:
+    """The entries of the same table at other revisions."""
+    return [other for other in TABLE if other.name == resource.name and other is not resource and resource in TABLE]

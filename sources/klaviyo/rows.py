@@ -313,7 +313,7 @@ class Builder:
 
     def nested(self, tree: Tree, values: Values, name: str) -> None:
         objects, unfit = objects_of(values)
-        self.attributes(tree, objects, f"{name}__")
+        self.attributes(tree, objects, "" if name == self.table.resource.lifted else f"{name}__")
         self.keep_unfit(name, unfit)
 
     def scalars(self, of: ColumnType, values: Values, name: str) -> None:
@@ -330,7 +330,7 @@ class Builder:
         rows = len(next(iter(self.arrays.values())))
         for name, of in self.table.columns:
             if name not in self.arrays:
-                assert name == DELETED_AT, name
+                assert name == DELETED_AT or Column(name, of) in self.table.elsewhere, name
                 self.put(name, of, pa.nulls(rows, ARROW[of]))
         order = dict.fromkeys([*(name for name, _ in self.table.columns), *self.arrays])
         self.types = {name: self.types[name] for name in order}

@@ -38,6 +38,10 @@ class Resource:
 
     name: str
     grain: str
+    since: str = ""
+    """The first revision that tells it like this; from the first that we know by default."""
+    until: str = "9"
+    """The first revision that no longer does; to the last that we know by default."""
     path: str = ""
     cursor: Cursor | None = None
     partitions: Mapping[str, str] = field(default_factory=lambda: {"all": ""})
@@ -62,6 +66,8 @@ class Resource:
     key: tuple[str, ...] = ()
     """What tells elements of one object apart."""
     links: bool = False
+    lifted: str = ""
+    """An attribute whose parts are columns by their own names."""
     optional: str = ""
     """Why this is read only when it is named, and what it costs."""
 
@@ -85,6 +91,9 @@ class Resource:
     def endpoint(self) -> str:
         """The contract's path of the collection."""
         return self.host.path or f"/api/{self.host.name.replace('_', '-')}"
+
+    def told_at(self, revision: str) -> bool:
+        return self.since <= revision < self.until
 
     @property
     def shows_parent(self) -> bool:

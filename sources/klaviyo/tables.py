@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 
-from sources.klaviyo.contract import ColumnType, Contract, Endpoint, ObjectType, Tree
+from sources.klaviyo.contract import ColumnType, Contract, Endpoint, ObjectType, Tree, load, revisions
+from sources.klaviyo.resources import TABLE, at, told_otherwise
 from sources.klaviyo.spec import Resource
 
 ARROW: Final[dict[ColumnType, pa.DataType]] = {
@@ -41,6 +42,8 @@ class Table:
     attributes: Tree
     to_one: tuple[str, ...]
     """Relationships that become `<relation>_id` columns."""
+    elsewhere: tuple[Column, ...] = ()
+    """Columns that the table has at another revision only: null at this one."""
     parent: str | None = None
     """The column that names the object in whose `relationships`, or in whose collection, a row was found."""
     included: str = ""
@@ -54,7 +57,8 @@ class Table:
     def columns(self) -> tuple[Column, ...]:
         keys = dict.fromkeys((*self.key, *filter(None, (self.parent,)), *map(id_column, self.to_one)))
         columns = [Column(name, "text") for name in keys]
-        columns += flatten(self.attributes)
+        columns += flatten(self.attributes, lifted=self.resource.lifted)
+        columns += self.elsewhere
         if self.marks_unchanged:
             columns.append(Column(ROW_HASH, "bigint"))
         columns.append(Column(DELETED_AT, "timestamp"))
@@ -132,10 +136,34 @@ def typed(attributes: Tree, resource: Resource) -> Tree:
     return {**attributes, **resource.types}
 
 
-def flatten(tree: Tree, prefix: str = "") -> Iterator[Column]:
+def full_table(resource: Resource, contract: Contract) -> Table:
+    """The raw table with the columns that it has at whatever revision, so that a query need not know of revisions."""
+    own = table(resource, contract)
+    there = {column.name for column in own.columns}
+    others = [
+        column
+        for other in told_otherwise(resource)
+        for column in table(other, latest_contract(other)).columns
+        if column.name not in there
+    ]
+    return replace(own, elsewhere=tuple(dict.fromkeys(others)))
+
+
+def every_table(revision: str) -> dict[str, Table]:
+    """All raw tables by name, but for optional ones: those that the revision fills, and those that only others do."""
+    there = {one.name: full_table(one, latest_contract(one)) for one in TABLE if not one.optional}
+    return there | {one.name: full_table(one, load(revision)) for one in at(revision) if not one.optional}
+
+
+def latest_contract(resource: Resource) -> Contract:
+    """Of the revisions that tell the resource so."""
+    return load(max(revision for revision in revisions() if resource.told_at(revision)))
+
+
+def flatten(tree: Tree, prefix: str = "", lifted: str = "") -> Iterator[Column]:
     for name, of in tree.items():
         if isinstance(of, dict):
-            yield from flatten(of, f"{prefix}{name}__")
+            yield from flatten(of, "" if name == lifted else f"{prefix}{name}__")
         else:
             yield Column(prefix + name, of)
 

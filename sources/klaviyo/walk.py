@@ -18,7 +18,7 @@ from sources.klaviyo.errors import CursorExpired, MalformedPage, NotFound
 from sources.klaviyo.lanes import Range
 from sources.klaviyo.rows import Page, PageReader
 from sources.klaviyo.spec import Resource
-from sources.klaviyo.tables import Table, table
+from sources.klaviyo.tables import Table, full_table
 from sources.klaviyo.tally import Tally
 from sources.klaviyo.windows import BEGINNING, Window, stamp
 
@@ -56,7 +56,7 @@ class Walk:
 
     @cached_property
     def tables(self) -> list[Table]:
-        return [table(resource, self.contract) for resource in self.resources]
+        return [full_table(resource, self.contract) for resource in self.resources]
 
     def ranges(self, windows: Sequence[Window | None]) -> list[Range]:
         """Every query that lists the collection, in every window."""
@@ -125,8 +125,10 @@ class Walk:
         links = [resource.include for resource in self.resources if resource.links and resource.include]
         fields |= {(whole.to_one | whole.to_many)[relation]: ("id",) for relation in (*self.host.linked, *links)}
         if self.only:
-            fields |= {whole.type: self.only} | {
-                whole.to_many[one.include]: self.only for one in self.resources if one.include
+            kinds = [whole.type, *(whole.to_many[one.include] for one in self.resources if one.include)]
+            # Types spell the time of their last change differently.
+            fields |= {
+                kind: tuple(name for name in self.only if name in endpoint.fields.get(kind, ())) for kind in kinds
             }
         return {
             "include": ",".join(self.includes),

@@ -11,7 +11,7 @@ from sandbox.account import Account, Attribution, Events
 from sandbox.faults import Fault
 from sandbox.server import Sandbox
 from sources.klaviyo.resources import select
-from tests.conftest import Job
+from tests.conftest import Job, both_revisions
 from tests.pipelines.warehouse import assert_tables_equal_the_account, change, rows
 
 BIG_TABLES = ("events", "event_attributions", "profiles")
@@ -21,11 +21,13 @@ def load_ids(job: Job, table: str) -> set[str]:
     return {row["_dlt_load_id"] for row in rows(job, table)}
 
 
+@both_revisions
 def test_loaded_tables_equal_the_account_value_by_value(job: Job, sandbox: Sandbox) -> None:
     job.load()
     assert_tables_equal_the_account(job, sandbox)
 
 
+@both_revisions
 def test_a_second_run_loads_no_row_into_the_big_tables_and_asks_few_requests(job: Job) -> None:
     job.load()
     first = {table: load_ids(job, table) for table in BIG_TABLES}
@@ -34,6 +36,7 @@ def test_a_second_run_loads_no_row_into_the_big_tables_and_asks_few_requests(job
     assert sum(tally.requests for tally in second.tallies) < 110
 
 
+@both_revisions
 def test_after_changes_another_run_makes_the_tables_equal_again(job: Job, sandbox: Sandbox) -> None:
     # A run reads up to some seconds before its start.
     lately = (datetime.now(UTC) - timedelta(seconds=30)).isoformat()
@@ -124,12 +127,13 @@ def test_an_attribution_that_moves_is_replaced_and_the_old_one_marked(job: Job, 
     assert found["before"] is not None
 
 
+@both_revisions
 def test_an_empty_account_has_every_table_with_its_columns(job: Job, sandbox: Sandbox) -> None:
     sandbox.account.objects = {kind: {} for kind in sandbox.account.objects}
     sandbox.account.events = Events([])
     sandbox.changed()
     job.load()
-    for name in (resource.name for resource in select(None)):
+    for name in (resource.name for resource in select(None, job.revision)):
         assert rows(job, name) == []
     columns = {row[0] for row in job.query("describe klaviyo.event_attributions")}
     assert {"id", "event_id", "campaign_id", "campaign_message_id", "_deleted_at", "_dlt_load_id"} <= columns

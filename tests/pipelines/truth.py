@@ -7,7 +7,7 @@ for to-one relations, UTC instants, free-form JSON whole.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -16,6 +16,7 @@ import msgspec
 from dlt.common.normalizers.naming.snake_case import NamingConvention
 
 from sandbox.account import Account, Object
+from sandbox.omni import SINCE, told
 
 Row = dict[str, Any]
 Rows = list[Row]
@@ -46,6 +47,8 @@ TABLES = {
     "profile_suppression_bulk_delete_jobs": "profile-suppression-bulk-delete-job",
     "campaigns": "campaign",
     "campaign_messages": "campaign-message",
+    "campaign_audiences": "campaign-audience",
+    "campaign_variations": "campaign-variation",
     "flows": "flow",
     "flow_actions": "flow-action",
     "flow_messages": "flow-message",
@@ -84,6 +87,7 @@ WITHHELD = {
 }
 """Attributes that are given only when asked for, and have a table of their own."""
 UNLINKED = {"coupon-code": {"profile"}, "object-schema": {"source-mapping"}}
+UNLINKED_IN_OMNI = {"campaign-message": {"template", "image"}, "campaign-variation": {"image", "translation"}}
 """Relations that Klaviyo does not link in the documents that we ask for: there, their ids are null."""
 PARTS = {
     "profile_predictions": ("profile", "predictive_analytics"),
@@ -118,9 +122,14 @@ KEYS: dict[str, tuple[str, ...]] = {
 """The keys of tables whose rows have no id."""
 
 
-def truth(account: Account, now: datetime) -> dict[str, Rows]:
-    """The rows of every table, as far as Klaviyo shows them at this time."""
-    tables = {name: [flat(thing) for thing in account.objects.get(kind, {}).values()] for name, kind in TABLES.items()}
+def truth(account: Account, now: datetime, revision: str = "2026-07-15") -> dict[str, Rows]:
+    """The rows of every table, as far as Klaviyo shows them at this time and revision."""
+    account = told(account, revision)
+    unlinked = UNLINKED | (UNLINKED_IN_OMNI if revision >= SINCE else {})
+    tables = {
+        name: [flat(thing, unlinked.get(kind, ())) for thing in account.objects.get(kind, {}).values()]
+        for name, kind in TABLES.items()
+    }
     for name, (kind, attribute) in PARTS.items():
         things = account.objects.get(kind, {}).values()
         tables[name] = [{"id": thing.id, attribute: thing.attributes.get(attribute)} for thing in things]
@@ -181,10 +190,12 @@ def marketing(profile: Object) -> dict[str, Any]:
     return found
 
 
-def flat(thing: Object) -> Row:
+def flat(thing: Object, unlinked: Container[str] = ()) -> Row:
     shown = {name: value for name, value in thing.attributes.items() if name not in WITHHELD.get(thing.type, ())}
+    if thing.type == "campaign":
+        shown |= shown.pop("definition", {})
     one = {
-        name: None if name in UNLINKED.get(thing.type, ()) else target
+        name: None if name in unlinked else target
         for name, target in thing.relationships.items()
         if not isinstance(target, list)
     }
@@ -269,9 +280,15 @@ class Pairs(list[tuple[str, Any]]):
     __hash__ = None
 
 
-def assert_equal(account: Account, now: datetime, read: Callable[[str], Rows], tables: Sequence[str] = ()) -> None:
+def assert_equal(
+    account: Account,
+    now: datetime,
+    read: Callable[[str], Rows],
+    tables: Sequence[str] = (),
+    revision: str = "2026-07-15",
+) -> None:
     """The warehouse holds exactly what the account shows; rows marked as vanished do not count as held."""
-    expected = truth(account, now)
+    expected = truth(account, now, revision)
     for name in tables or expected:
         key = KEYS.get(name, ("id",))
         found = [row for row in read(name) if row["_deleted_at"] is None]

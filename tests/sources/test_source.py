@@ -16,8 +16,8 @@ from sandbox.server import Sandbox
 from sources.klaviyo import klaviyo
 from sources.klaviyo.contract import Contract
 from sources.klaviyo.errors import KlaviyoError, Unauthorized, UnknownResource
-from sources.klaviyo.resources import NAMES, RESOURCES
-from sources.klaviyo.tables import table, table_hints
+from sources.klaviyo.resources import DEFAULT, RESOURCES, select
+from sources.klaviyo.tables import full_table, table, table_hints
 from tests.sandbox.tiny import PlainEvent, tiny_account
 from tests.sources.conftest import Open
 from tests.sources.house import House, account, person, second
@@ -54,19 +54,19 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         yield house
 
 
-@pytest.mark.parametrize("resource", RESOURCES, ids=NAMES)
+@pytest.mark.parametrize("resource", select(None), ids=DEFAULT)
 @pytest.mark.parametrize("size", ["tiny", "empty"])
 def test_every_table_has_its_columns_and_types_whatever_the_account_holds(
     size: str, resource: Any, facts: Contract, request: pytest.FixtureRequest
 ) -> None:
     house: House = request.getfixturevalue(size)
     described = {name: kind for name, kind, *_ in house.rows(f"DESCRIBE {resource.name}")}
-    declared = {column.name: DUCKDB[column.type] for column in table(resource, facts).columns}
+    declared = {column.name: DUCKDB[column.type] for column in full_table(resource, facts).columns}
     assert {name: described.pop(name, None) for name in declared} == declared
     assert described == {} or (size == "tiny" and set(described.values()) == {"JSON"})
 
 
-@pytest.mark.parametrize("resource", RESOURCES, ids=NAMES)
+@pytest.mark.parametrize("resource", select(None), ids=DEFAULT)
 def test_keys_are_unique_and_never_null(resource: Any, tiny: House, facts: Contract) -> None:
     key = table(resource, facts).key
     present = " AND ".join(f"{column} IS NOT NULL" for column in key)
@@ -91,13 +91,13 @@ def test_rows_that_change_are_not_kept_by_the_time_of_their_change(facts: Contra
 
 
 def test_an_empty_account_has_every_table_and_not_a_row(empty: House) -> None:
-    for name in NAMES:
+    for name in DEFAULT:
         assert empty.rows(f"SELECT count(*) FROM {name}") == [(0,)]
 
 
 def test_no_table_is_there_that_no_resource_names(tiny: House) -> None:
     names = {name for (name,) in tiny.rows("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'klaviyo'")}
-    assert {name for name in names if not name.startswith("_dlt")} == set(NAMES)
+    assert {name for name in names if not name.startswith("_dlt")} == set(DEFAULT)
 
 
 def test_everything_that_the_account_holds_is_in_the_warehouse(tiny: House) -> None:

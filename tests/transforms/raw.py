@@ -12,21 +12,19 @@ import pyarrow as pa
 from dlt.common.normalizers.naming.snake_case import NamingConvention
 from psycopg2.extras import execute_values
 
-from sources.klaviyo.contract import ColumnType, load
-from sources.klaviyo.resources import RESOURCES
-from sources.klaviyo.tables import Column, Table, arrow_schema, table
+from sources.klaviyo.contract import REVISION, ColumnType
+from sources.klaviyo.tables import Column, Table, arrow_schema, every_table
 from tests.transforms.build import PROJECT
 
 Row = Mapping[str, Any]
 Account = Mapping[str, Sequence[Row]]
 """Rows by table; a column that a row leaves out is null."""
 
-REVISION: Final = "2026-07-15"
 LOAD: Final = Column("_dlt_load_id", "text")
 TABLES: Final = tuple(
-    table(resource, load(REVISION))
-    for resource in RESOURCES
-    if (PROJECT / "models" / "staging" / f"stg_klaviyo__{resource.name}.sql").exists()
+    raw
+    for name, raw in every_table(REVISION).items()
+    if (PROJECT / "models" / "staging" / f"stg_klaviyo__{name}.sql").exists()
 )
 """Those that models stand on; the others are read as they are."""
 

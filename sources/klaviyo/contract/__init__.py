@@ -12,6 +12,8 @@ from typing import Any, Final, Literal, NamedTuple
 ColumnType = Literal["text", "bigint", "double", "bool", "timestamp", "date", "json"]
 Tree = dict[str, "ColumnType | Tree"]
 
+REVISION: Final = "2026-07-15"
+"""Asked for where nothing else is configured."""
 YEARS_SERVED: Final = 2
 """A revision is stable for a year, deprecated for another, then retired."""
 
