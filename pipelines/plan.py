@@ -202,7 +202,7 @@ def read_only(warehouse: Warehouse) -> Any:  # noqa: ANN401 - dlt's factory type
 
 
 def print_prospect(console: Console, prospect: Prospect) -> None:
-    """One line for each resource, one for each endpoint, and a last one for the run."""
+    """One line for each resource, one for each endpoint, one for each report, and a last one for the run."""
     console.print(
         table(("resource", "rows", "requests", "minutes", "quota", "rows are", "by"), map(cells, prospect.outlooks))
     )

@@ -2,6 +2,7 @@
 
     pipeline.run(klaviyo())                       # everything, incrementally
     pipeline.run(klaviyo(select=["events"]))      # one resource
+    pipeline.run(klaviyo_reports(["flow_series"]))  # a report
 
 Data flow: window -> pages (client) -> Arrow tables (rows) -> dlt. What has been read is kept in dlt's resource state,
 which dlt commits together with the rows.
@@ -16,12 +17,15 @@ from dlt.extract import DltResource
 
 from sources.klaviyo.client import Client
 from sources.klaviyo.contract import REVISION
+from sources.klaviyo.errors import UnknownResource
 from sources.klaviyo.extraction import Extraction
 from sources.klaviyo.limits import Limiter
+from sources.klaviyo.reporting import Asking, Reporting
+from sources.klaviyo.reports import NAMES, REPORTS
 from sources.klaviyo.resources import select as select_resources
 from sources.klaviyo.windows import moment
 
-__all__ = ["REVISION", "klaviyo"]
+__all__ = ["REVISION", "klaviyo", "klaviyo_reports"]
 
 BASE_URL: Final = "https://a.klaviyo.com"
 
@@ -48,4 +52,29 @@ def klaviyo(  # noqa: PLR0917 - dlt fills these from configuration by name
         start_date=moment(start_date) if start_date else None,
         start=moment(start) if start else None,
         end=moment(end) if end else None,
+    ).resources()
+
+
+@dlt.source(name="klaviyo", max_table_nesting=0)
+def klaviyo_reports(  # noqa: PLR0917 - as above
+    reports: list[str] = dlt.config.value,
+    api_key: str = dlt.secrets.value,
+    base_url: str = BASE_URL,
+    revision: str = REVISION,
+    start_date: str | None = None,
+    rate_limit_share: float = 0.9,
+    conversion_metrics: list[str] | None = None,
+    report_minutes: float = Asking.minutes,
+) -> list[DltResource]:
+    """The named reports of one account, as far as the day's allowance and `report_minutes` go; the next run goes on.
+
+    Raises UnknownResource for a name that there is not.
+    """
+    if unknown := sorted({*reports} - {*NAMES}):
+        raise UnknownResource(f"no report named {', '.join(unknown)}; there are: {', '.join(NAMES)}")
+    return Reporting(
+        Client(api_key, base_url, revision, Limiter(rate_limit_share)),
+        [report for report in REPORTS if report.name in reports],
+        Asking(conversion_metrics=tuple(conversion_metrics or ()), minutes=report_minutes),
+        start_date=moment(start_date) if start_date else None,
     ).resources()

@@ -92,10 +92,6 @@ class Account:
             raise UnknownMetric(f"no metric named {', '.join(unknown)} in this account; there are: {self.known_names}")
         return [*dict.fromkeys(id_ for ids in found for id_ in ids)]
 
-    @one_at_a_time
-    def name_of(self, metric: str) -> str:
-        return next((name for name, ids in self.named.items() if metric in ids and not name.endswith(")")), metric)
-
     # --- asked once --------------------------------------------------------------------------------------------------
 
     @cached_property

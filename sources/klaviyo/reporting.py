@@ -138,16 +138,13 @@ class Reading:
             self.give_up(error, budget)
 
     def answers(self, state: Callable[[], State], budget: Budget) -> Iterator[Any]:
+        """Yield what each question brings. Raises a KlaviyoError: QuotaSpent where nothing more may be asked today."""
         if self.remaining is None:
             self.tally.status = "reading"
             self.remaining = self.due(state)
         while self.remaining:
             if self.reporting.time_is_up:
                 return self.wait("the minutes that a run has for reports are over")
-            if budget.left == 0:
-                raise QuotaSpent(
-                    "the day's share of requests is spent", (budget.resumes - budget.clock()).total_seconds()
-                )
             rows = self.ask(self.remaining[0], budget)
             yield declared(self.table, rows, self.table.columns)
             self.note(self.remaining.pop(0), state)
@@ -188,6 +185,9 @@ class Reading:
         rows: list[Row] = []
         rest, followed = "", {""}
         while True:
+            if budget.left == 0:
+                seconds = (budget.resumes - budget.clock()).total_seconds()
+                raise QuotaSpent("the day's share of requests is spent", seconds)
             target, body = self.report.request(question, reporting.contract, here, rest)
             asked = Tally(self.name)
 
@@ -207,10 +207,6 @@ class Reading:
             if rest in followed:
                 raise MalformedPage(f"{self.name}: links.next leads back to a page already read")
             followed.add(rest)
-            if budget.left == 0:
-                raise QuotaSpent(
-                    "the day's share of requests is spent", (budget.resumes - budget.clock()).total_seconds()
-                )
 
     def arrow(self, rows: Sequence[Row]) -> pa.Table:
         """Rows as the table has them. A statistic that was not asked for is reported, and not loaded."""
@@ -281,4 +277,4 @@ def common(read: Sequence[Sequence[Window]]) -> list[Window]:
 
 def daily_share(endpoint: Endpoint, share: float) -> int | None:
     """Our share of what an endpoint may be asked a day; None where it has no such limit."""
-    return next((int(limit.requests * share) for limit in endpoint.limits if limit.seconds == A_DAY), None)
+    return next((max(int(limit.requests * share), 1) for limit in endpoint.limits if limit.seconds == A_DAY), None)

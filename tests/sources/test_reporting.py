@@ -12,13 +12,15 @@ from typing import Any
 import pendulum
 import pytest
 
+from sandbox.account import Account
 from sandbox.contract import load
 from sandbox.faults import Fault
-from sources.klaviyo import contract
+from sources.klaviyo import contract, klaviyo_reports
 from sources.klaviyo.aggregates import Aggregate
-from sources.klaviyo.errors import MalformedPage
+from sources.klaviyo.errors import MalformedPage, UnknownResource
 from sources.klaviyo.reports import REPORTS
 from tests.sources.days import FIRST, LONGEST, METRICS, Shop, Warehouse, a_day_after, by_period, local_day, opened
+from tests.sources.house import House
 
 DAILY = 225
 SUBJECTS = {"flow_series": "FMSG", "flow_values": "FMSG", "campaign_values": "MAIL"}
@@ -358,3 +360,23 @@ def test_an_answer_that_is_cut_short_is_asked_for_again_and_counted() -> None:
 
 def days(start: date, end: date) -> set[date]:
     return {start + timedelta(days=number) for number in range((end - start).days)}
+
+
+# --- as a dlt source -------------------------------------------------------------------------------------------------
+
+
+def test_a_pipeline_of_ones_own_can_load_reports(open_house: Callable[[Account], House]) -> None:
+    house = open_house(Shop(30).account())
+    asked: dict[str, Any] = {
+        "api_key": "pk_sandbox",
+        "base_url": house.sandbox.url,
+        "start_date": "2025-02-28T12:00:00",
+        "report_minutes": 1e-6,
+    }
+    months = []
+    for _ in range(2):
+        house.pipeline().run(klaviyo_reports(["segment_values"], **asked))
+        months += house.rows("select count(distinct month) from segment_values where total_members > 0")
+    assert (0,) < months[0] < months[1], "the second run goes on"
+    with pytest.raises(UnknownResource, match="flow_serious"):
+        klaviyo_reports(["flow_serious"], **asked)
