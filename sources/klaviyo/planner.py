@@ -7,9 +7,10 @@ more, and never again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -45,6 +46,13 @@ class Question(NamedTuple):
         return f"{self.window.start.date()} to {(self.window.end - DAY).date()}"
 
 
+class Refresh(NamedTuple):
+    """What has lately been read of open days, which ended here when that began: over as many runs as it took."""
+
+    end: DateTime
+    read: list[Window]
+
+
 def midnight(instant: DateTime) -> DateTime:
     """The local day of an instant, as days are written here."""
     return pendulum.datetime(instant.year, instant.month, instant.day)
@@ -76,28 +84,32 @@ class Calendar:
     """The most days that one question may span."""
 
     def questions(
-        self, metrics: Sequence[str], read: Mapping[str, Iterable[Window]], fresh: Container[str] = ()
+        self,
+        metrics: Sequence[str],
+        read: Mapping[str, Iterable[Window]],
+        refreshes: Mapping[str, Refresh] = MappingProxyType({}),
     ) -> list[Question]:
         """What is due, in the order of what it is worth: days that still change, then history, each from its newest end.
 
-        `read` are the settled days that have been read by metric; the open days of `fresh` metrics were just read.
+        By metric, `read` are the settled days that have been read, and `refreshes` what has lately been read of the open ones.
         """
         due = [
             question
             for metric in metrics
-            for window in self.due(read.get(metric, ()), is_fresh=metric in fresh)
+            for window in self.due(read.get(metric, ()), refreshes.get(metric))
             for question in self.pieces(metric, window)
         ]
         # Sorting keeps the order of metrics.
         return sorted(due, key=lambda question: question.window.end, reverse=True)
 
-    def due(self, read: Iterable[Window], *, is_fresh: bool) -> list[Window]:
+    def due(self, read: Iterable[Window], refresh: Refresh | None) -> list[Window]:
         """The days to ask for; those settled since the open ones were read go with them."""
         missing = gaps(Window(self.start, self.settled), read)
-        if not is_fresh:
+        if refresh is None:
             return union([*missing, Window(self.settled, self.end)])
         lately = [gap for gap in missing if gap.end == self.settled and gap.end - gap.start <= LATELY]
-        return [gap for gap in missing if gap not in lately]
+        still_open = gaps(Window(self.settled, min(self.end, refresh.end)), refresh.read)
+        return union([*(gap for gap in missing if gap not in lately), *still_open])
 
     def within(self, asked: Window, metrics: Sequence[str]) -> list[Question]:
         """A range that somebody names, whatever has been read of it; in whole periods."""

@@ -23,7 +23,7 @@ from sources.klaviyo.errors import KlaviyoError, MalformedPage, NotPermitted, Qu
 from sources.klaviyo.handing import declared, empty
 from sources.klaviyo.ledger import spelled, windows
 from sources.klaviyo.package import Package
-from sources.klaviyo.planner import Budget, Calendar, Here, Question, State, midnight
+from sources.klaviyo.planner import Budget, Calendar, Here, Question, Refresh, State, midnight
 from sources.klaviyo.reports import Answer, Report, ReportTable, Row
 from sources.klaviyo.rows import Rows
 from sources.klaviyo.tally import Tally
@@ -94,13 +94,15 @@ class Reporting:
         """What the time is since the run began."""
         return self.now + timedelta(seconds=self.client.clock() - self.began)
 
-    @property
-    def time_is_up(self) -> bool:
-        """Whether the run has spent on reports what it may."""
-        clock = self.client.clock()
+    def has_time_for(self, endpoint: Endpoint) -> bool:
+        """Whether a request may be sent before the run has spent on reports what it may."""
+        clock, limiter = self.client.clock(), self.client.limiter
         if self.ends_at is None:
             self.ends_at = clock + self.asking.minutes * 60
-        return clock >= self.ends_at
+        with limiter.lock:
+            now = limiter.clock()
+            wait = limiter.bucket(endpoint).free_at(now) - now
+        return clock + max(wait, 0.0) < self.ends_at
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -143,7 +145,7 @@ class Reading:
             self.tally.status = "reading"
             self.remaining = self.due(state)
         while self.remaining:
-            if self.reporting.time_is_up:
+            if not self.reporting.has_time_for(self.endpoint):
                 return self.wait("the minutes that a run has for reports are over")
             rows = self.ask(self.remaining[0], budget)
             yield declared(self.table, rows, self.table.columns)
@@ -166,9 +168,16 @@ class Reading:
             noted.pop("read_of", None)
             noted.pop("refreshed", None)
         read = {metric: windows(noted.get("read_of", {}).get(metric, ())) for metric in metrics}
-        lately = self.reporting.now - timedelta(hours=reporting.asking.refresh_hours)
-        fresh = {metric for metric, at in noted.get("refreshed", {}).items() if moment(at) > lately}
-        return calendar.questions(metrics, read, fresh)
+        refreshes = {metric: self.refresh(noted, metric) for metric in metrics}
+        return calendar.questions(metrics, read, {metric: one for metric, one in refreshes.items() if one})
+
+    def refresh(self, noted: State, metric: str) -> Refresh | None:
+        """What has been read of open days, unless that began too long ago."""
+        refreshed = noted.get("refreshed", {}).get(metric)
+        lately = self.reporting.now - timedelta(hours=self.reporting.asking.refresh_hours)
+        if refreshed is None or moment(refreshed["at"]) <= lately:
+            return None
+        return Refresh(moment(refreshed["end"]), windows(refreshed["windows"]))
 
     def calendar(self) -> Calendar:
         reporting, report = self.reporting, self.report
@@ -219,15 +228,18 @@ class Reading:
         return pa.Table.from_pylist(list(rows), schema=self.table.schema)
 
     def note(self, question: Question, state: Callable[[], State]) -> None:
-        """Keep which days have been read for good, and when the open ones of a metric were read."""
+        """Keep which days have been read for good, and when open ones of a metric were read."""
         noted, metric = state(), question.metric
         read_of = noted.setdefault("read_of", {})
         read_of[metric] = spelled(union([*windows(read_of.get(metric, ())), question.for_good]))
         noted["windows_read"] = {self.name: spelled(common([windows(read_of.get(one, ())) for one in self.metrics]))}
-        is_open = question.window.end > question.settled
-        waits = any(one.metric == metric and one.window.end > one.settled for one in self.remaining or ())
-        if is_open and not waits and not (self.reporting.start or self.reporting.end):
-            noted.setdefault("refreshed", {})[metric] = stamp(self.reporting.now)
+        if question.window.end <= question.settled or self.reporting.start or self.reporting.end:
+            return
+        refreshed = noted.setdefault("refreshed", {})
+        if not self.refresh(noted, metric):
+            refreshed[metric] = {"at": stamp(self.reporting.now), "end": stamp(self.calendar().end), "windows": []}
+        lately = refreshed[metric]
+        lately["windows"] = spelled(union([*windows(lately["windows"]), question.window]))
 
     def give_up(self, error: KlaviyoError, budget: Budget) -> None:
         if isinstance(error, QuotaSpent):

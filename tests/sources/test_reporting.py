@@ -162,6 +162,19 @@ def test_a_run_spends_no_more_minutes_on_reports_than_it_may_and_the_next_one_go
         assert 0 < tally.left < first
 
 
+def test_runs_that_have_time_for_one_question_each_come_to_an_end() -> None:
+    with opened(Shop(100)) as warehouse:
+        warehouse.move_to(a_day_after(100))
+        runs = 1
+        while warehouse.run("campaign_values", asking={"minutes": 1e-6}).tallies[0].status != "complete":
+            warehouse.move_to(warehouse.clock() + 3_600)
+            runs += 1
+        asked = [(metric, day) for _, metric, day in warehouse.days_asked("campaign_values")]
+        # Four months and a day of February, for two metrics.
+        assert runs == len(warehouse.asked("campaign_values")) == 10
+        assert len(asked) == len({*asked}), "nothing is asked for twice on the way"
+
+
 def test_a_page_is_a_request_of_the_allowance() -> None:
     with opened(Shop(20), report_page=1) as warehouse:
         warehouse.move_to(a_day_after(20))
