@@ -27,7 +27,6 @@ def test_loaded_tables_equal_the_account_value_by_value(job: Job, sandbox: Sandb
     assert_tables_equal_the_account(job, sandbox)
 
 
-@both_revisions
 def test_a_second_run_loads_no_row_into_the_big_tables_and_asks_few_requests(job: Job) -> None:
     job.load()
     first = {table: load_ids(job, table) for table in BIG_TABLES}
