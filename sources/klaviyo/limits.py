@@ -12,9 +12,12 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
 from sources.klaviyo.contract import Endpoint, Limit
 from sources.klaviyo.errors import QuotaSpent
+
+PARTS: Final = 3
 
 
 @dataclass
@@ -30,6 +33,11 @@ class Window:
         """Our part of a limit: fewer requests, or where that leaves none, one in a longer span."""
         allowed = int(limit.requests * share)
         return cls(max(allowed, 1), limit.seconds if allowed else limit.seconds / (limit.requests * share))
+
+    def spread(self) -> list[Window]:
+        """With a bound for a third of a burst's second: sent all at once, two bursts may arrive within one second."""
+        third = -(-self.requests // PARTS)
+        return [self, Window(third, self.seconds / PARTS)] if self.seconds == 1 and third < self.requests else [self]
 
     def free_at(self, now: float) -> float:
         while self.sent and self.sent[0] <= now - self.seconds:
@@ -106,5 +114,6 @@ class Limiter:
     def bucket(self, endpoint: Endpoint) -> Bucket:
         name = endpoint.allowance or endpoint.path
         if name not in self.buckets:
-            self.buckets[name] = Bucket([Window.share_of(limit, self.share) for limit in endpoint.limits])
+            windows = [Window.share_of(limit, self.share) for limit in endpoint.limits]
+            self.buckets[name] = Bucket([part for window in windows for part in window.spread()])
         return self.buckets[name]

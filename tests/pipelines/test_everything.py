@@ -48,7 +48,7 @@ def test_a_suppression_that_is_lifted_is_marked(job: Job, sandbox: Sandbox) -> N
 
 
 def test_the_truth_knows_every_table(sandbox: Sandbox) -> None:
-    assert truth(sandbox.account, datetime.now(UTC)).keys() == {*NAMES}
+    assert {*NAMES} <= truth(sandbox.account, datetime.now(UTC)).keys()
 
 
 def live(job: Job, table: str) -> set[str]:
