@@ -169,6 +169,7 @@ def test_runs_that_have_time_for_one_question_each_come_to_an_end() -> None:
         while warehouse.run("campaign_values", asking={"minutes": 1e-6}).tallies[0].status != "complete":
             warehouse.move_to(warehouse.clock() + 3_600)
             runs += 1
+            assert runs < 20, "it comes to no end"
         asked = [(metric, day) for _, metric, day in warehouse.days_asked("campaign_values")]
         # Four months and a day of February, for two metrics.
         assert runs == len(warehouse.asked("campaign_values")) == 10
@@ -247,6 +248,16 @@ def test_conversion_metrics_are_known_by_name_and_by_default_what_the_account_ca
                 "flow_values", asking={"conversion_metrics": (name,)}, full_refresh=frozenset({"flow_values"})
             )
             assert {metric for _, metric, _ in warehouse.days_asked("flow_values")} == expected
+
+
+@pytest.mark.parametrize(("kind", "metric"), [("metric", "VISIT"), ("custom-metric", "CUSTOM")])
+def test_revenue_is_the_metric_that_the_account_maps_to_it(kind: str, metric: str) -> None:
+    with opened(Shop(10)) as warehouse:
+        mapped = warehouse.sandbox.account.objects["mapped-metric"]["revenue"]
+        mapped.relationships = {"metric": None, "custom-metric": None, kind: metric}
+        warehouse.move_to(a_day_after(10))
+        warehouse.run("flow_series", asking={"conversion_metrics": ()})
+        assert {asked for _, asked, _ in warehouse.days_asked("flow_series")} == {metric}
 
 
 def test_without_a_mapped_metric_placed_order_means_revenue() -> None:
