@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg2
 
 from sandbox.server import Sandbox
-from sources.klaviyo.resources import NAMES, select
+from sources.klaviyo.resources import select
 from tests.conftest import Cli, Job
 from tests.pipelines.truth import assert_equal
 from tests.pipelines.warehouse import change, postgres_rows
@@ -51,7 +51,7 @@ def test_the_command_line_loads_postgres_and_builds_the_marts_there(cli: Cli, po
     assert done.returncode == 0, done.stderr + done.stdout
     assert "models built" in done.stdout
     assert len(postgres_rows(postgres, "etl_runs")) == 1
-    assert all(isinstance(postgres_rows(postgres, name), list) for name in NAMES)
+    assert all(isinstance(postgres_rows(postgres, name), list) for name in DEFAULT)
     assert "events" in cli("status", "--destination", "postgres", **destination).stdout
 
 

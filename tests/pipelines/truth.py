@@ -47,8 +47,6 @@ TABLES = {
     "profile_suppression_bulk_delete_jobs": "profile-suppression-bulk-delete-job",
     "campaigns": "campaign",
     "campaign_messages": "campaign-message",
-    "campaign_audiences": "campaign-audience",
-    "campaign_variations": "campaign-variation",
     "flows": "flow",
     "flow_actions": "flow-action",
     "flow_messages": "flow-message",
@@ -77,6 +75,7 @@ TABLES = {
         if thing != "coupon_code" or act == "create"
     },
 }
+OMNI_TABLES = {"campaign_audiences": "campaign-audience", "campaign_variations": "campaign-variation"}
 SHORTENED = NamingConvention(63)
 """PostgreSQL keeps so many characters of a name; dlt shortens longer ones."""
 WITHHELD = {
@@ -128,7 +127,7 @@ def truth(account: Account, now: datetime, revision: str = "2026-07-15") -> dict
     unlinked = UNLINKED | (UNLINKED_IN_OMNI if revision >= SINCE else {})
     tables = {
         name: [flat(thing, unlinked.get(kind, ())) for thing in account.objects.get(kind, {}).values()]
-        for name, kind in TABLES.items()
+        for name, kind in (TABLES | (OMNI_TABLES if revision >= SINCE else {})).items()
     }
     for name, (kind, attribute) in PARTS.items():
         things = account.objects.get(kind, {}).values()
