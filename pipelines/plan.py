@@ -150,7 +150,7 @@ def outlooks_of(scout: Scout, rehearsal: Rehearsal) -> Iterator[Outlook]:
         resource=first.name,
         status="complete",
         rows=scout.rows(first),
-        requests=rehearsal.requests,
+        requests=rehearsal.requests + scout.listing,
         minutes=rehearsal.seconds / 60,
         quota=rehearsal.requests / per_minute(scout.walk.endpoint),
         exact=scout.exact(first),

@@ -47,6 +47,8 @@ class Scout:
     walk: Walk
     state: dict[str, Any]
     asked: int = field(default=0, init=False)
+    listing: int = field(default=0, init=False)
+    """Requests that it took to list the parents."""
     sizes: Counter[str] = field(default_factory=Counter, init=False)
     """Rows of each table, and objects (""), in the pages seen."""
     metrics: Counter[str] = field(default_factory=Counter, init=False)
@@ -74,6 +76,7 @@ class Scout:
     def surveys(self) -> list[Survey]:
         state = deepcopy(self.state)
         planned = self.extraction.plan(self.walk, lambda: state)
+        self.listing = self.walk.tally.requests
         parts, reader = planned.ranges(self.walk), PageReader(self.walk.tables, planned.by)
         if self.walk.host.per:
             return self.look_at_some(parts, reader)
@@ -247,13 +250,18 @@ class Scout:
 
     def rows(self, resource: Resource) -> int:
         """Of its table: as many for each object as in the pages seen, where they are not the objects themselves."""
-        each = self.sizes[resource.name] / max(self.sizes[""], 1) if resource.include else 1.0
+        each = self.sizes[resource.name] / max(self.sizes[""], 1) if derived(resource) else 1.0
         return round(self.objects * each)
 
     def exact(self, resource: Resource) -> bool:
         """Whether all of these rows were seen, or counted by Klaviyo."""
         complete = all(survey.complete for survey in self.found)
-        return complete and (not resource.include or self.sizes[""] == round(self.objects))
+        return complete and (not derived(resource) or self.sizes[""] == round(self.objects))
+
+
+def derived(resource: Resource) -> bool:
+    """Whether its rows are not the objects that are listed, but some within them."""
+    return bool(resource.include or resource.each)
 
 
 def pages(number: int) -> str:

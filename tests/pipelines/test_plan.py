@@ -32,7 +32,7 @@ from sources.klaviyo.client import Client
 from sources.klaviyo.errors import BadRequest
 from sources.klaviyo.lanes import Range
 from sources.klaviyo.limits import Limiter
-from sources.klaviyo.resources import NAMES
+from sources.klaviyo.resources import DEFAULT
 from sources.klaviyo.tally import Tally
 from sources.klaviyo.windows import BEGINNING, Window, moment
 from tests.conftest import KEY, Cli, Job
@@ -92,8 +92,10 @@ def assert_right(prospect: Prospect, run: Run) -> None:
             if tally.unchanged and name != tally.resource:
                 continue  # nothing says how many rows came with objects that were left out
             assert told.rows == taken or not told.exact, f"{name}: {told.rows} rows told as exact, {taken} taken"
-            # Attributions are too rare for the pages that are looked at.
-            assert close(told.rows, taken, 3) or name == "event_attributions", f"{name}: {told} for {taken} rows"
+            # Of what a sample of the parents holds, a few rows more or less; attributions are too rare even for that.
+            assert close(told.rows, taken, 6 if "parents" in told.how else 3) or name == "event_attributions", (
+                f"{name}: {told} for {taken} rows"
+            )
         requests = outlook(prospect, tally.tables[0]).requests
         assert requests is not None
         # How many lanes split the collections of many parents, and what that costs, is hardly foreseeable.
@@ -152,7 +154,7 @@ def test_a_plan_asks_few_requests_and_says_how_many(larger_job: Job) -> None:
     assert asked.count(("POST", "/api/metric-aggregates")) <= COUNTS
     for path in ("/api/events", "/api/profiles", "/api/templates", "/api/lists"):
         assert 0 < asked.count(("GET", path)) <= PAGES
-    assert len(asked) < 220
+    assert len(asked) < 320
 
 
 def test_a_plan_writes_nothing_and_takes_no_lock(job: Job, sandbox: Sandbox) -> None:
@@ -212,7 +214,7 @@ def test_an_empty_account_takes_its_pages_and_no_rows(job: Job, sandbox: Sandbox
 def test_the_command_prints_a_line_for_each_resource_and_loads_nothing(cli: Cli) -> None:
     done = cli("plan")
     assert done.returncode == 0, done.stderr
-    assert all(f"\n{name} " in done.stdout for name in NAMES)
+    assert all(f"\n{name} " in done.stdout for name in DEFAULT)
     assert "told by" in done.stdout.splitlines()[-1]
     assert not cli.database.exists()
 

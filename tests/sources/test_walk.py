@@ -63,6 +63,10 @@ def crowded() -> Account:
                 {"definition": {"channel": channel, "label": "one"}, **dated},
                 {"campaign": id_},
             )
+    objects["list"] = {
+        id_: Object("list", id_, {"name": id_, "created": at(NOON), "updated": at(NOON)}, {"tags": ["T1"]})
+        for id_ in ("L1", "L2")
+    }
     objects["tag"]["T1"] = Object("tag", "T1", {"name": "seasonal"}, {"tag-group": None})
     return Account(objects=objects, events=Events([*events]))
 
@@ -155,11 +159,11 @@ def test_the_partitions_together_list_the_collection(sandbox: Sandbox, client: C
 
 
 def test_one_walk_fills_the_tables_of_all_that_rides_along(sandbox: Sandbox, client: Client, facts: Contract) -> None:
-    messages = walk(facts, "campaign_messages", "campaign_tags")
-    made = [*pages(messages, client, None)]
-    assert sum(page.tables["campaign_messages"].num_rows for page in made) == 6
-    assert sum(page.tables["campaign_tags"].num_rows for page in made) == 6
-    assert {query["include"][0] for query in asked(sandbox)} == {"campaign-messages,tags"}
+    lists = walk(facts, "lists", "list_tags", "list_flow_triggers")
+    made = [*pages(lists, client, None)]
+    assert sum(page.tables["lists"].num_rows for page in made) == len(sandbox.account.objects["list"])
+    assert sum(page.tables["list_tags"].num_rows for page in made) == len(sandbox.account.objects["list"])
+    assert {query["include"][0] for query in asked(sandbox)} == {"tags,flow-triggers"}
 
 
 def test_an_empty_window_of_rows_is_one_empty_page(client: Client, facts: Contract) -> None:
