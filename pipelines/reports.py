@@ -17,9 +17,10 @@ from sources.klaviyo.aggregates import Aggregate
 from sources.klaviyo.client import Client
 from sources.klaviyo.errors import KlaviyoError, NotPermitted, RevisionRetired, Unauthorized
 from sources.klaviyo.package import Package
-from sources.klaviyo.planner import Budget
-from sources.klaviyo.reporting import Reporting, daily_share
+from sources.klaviyo.planner import Budget, Question, State
+from sources.klaviyo.reporting import Reading, Reporting, daily_share
 from sources.klaviyo.reports import NAMES, REPORTS, Report
+from sources.klaviyo.tally import Status
 
 REPORT_NAMES: Final = (*NAMES, AGGREGATES)
 """What may be selected beside resources."""
@@ -110,18 +111,22 @@ def inquiries(reports: Reporting, states: States) -> list[Inquiry]:
         state = dict(states.get(reading.name, {}))
         spent = spending(reading.report, states, reports.client.revision, limiter.share)
         try:
-            due = reading.due(lambda state=state: state)  # type: ignore[misc]
+            due = due_of(reading, state)
         except (Unauthorized, RevisionRetired):
             raise
         except KlaviyoError as error:
-            status = "not_permitted" if isinstance(error, NotPermitted) else "failed"
-            reading.tally.status, reading.tally.error = status, str(error)  # type: ignore[assignment]
+            status: Status = "not_permitted" if isinstance(error, NotPermitted) else "failed"
+            reading.tally.status, reading.tally.error = status, str(error)
             found.append(Inquiry(spending=spent, status=status, error=str(error)))
             continue
         reading.tally.status = "complete"
         minutes = at_full_rate(limiter, reading.endpoint, len(due)) / 60
         found.append(Inquiry(spending=spent, status="complete", questions=len(due), minutes=minutes))
     return found
+
+
+def due_of(reading: Reading, state: State) -> list[Question]:
+    return reading.due(lambda: state)
 
 
 def spent_cells(one: Spending) -> tuple[str, int, int | None, str]:

@@ -26,7 +26,7 @@ class Connections:
         transports = self._transports
 
         class Listed(H11Protocol):
-            def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # a socket's, always
                 super().connection_made(transport)
                 if self.client is not None:
                     transports[self.client] = transport

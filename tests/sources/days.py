@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -143,7 +144,7 @@ class Warehouse:
         while not reporting.finished:
             reporting.package.begin()
             for reading in reporting.readings:
-                for item in reading.rows(lambda name=reading.name: self.state[name]):  # type: ignore[misc]
+                for item in reading.rows(partial(self.state.__getitem__, reading.name)):
                     self.upsert(reading.table.name, reading.table.key, item.data.to_pylist())
         return reporting
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import pairwise
+from operator import methodcaller
 from typing import Any
 
 import pytest
@@ -284,10 +285,10 @@ def test_rows_that_come_or_move_meanwhile_disturb_no_other(
         if number % 2 and moved:
             # A change moves a row to the present, which lies beyond every window.
             id_ = moved.pop()
-            changes[request] = lambda listing, id_=id_: listing.move(id_, end + timedelta(hours=1, seconds=id_))  # type: ignore[misc]
+            changes[request] = methodcaller("move", id_, end + timedelta(hours=1, seconds=id_))
         else:
             row = Row(at(second), 10_000 + number)
-            changes[request] = lambda listing, row=row: listing.add(queries[0], row)  # type: ignore[misc]
+            changes[request] = methodcaller("add", queries[0], row)
     case.listing.changes = changes
     outcome = walked(case)
     settled = {id_ for ids_ in case.due().values() for id_ in ids_} - mobile(case)
