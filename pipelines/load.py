@@ -6,10 +6,11 @@ import ctypes
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import dlt
+import pendulum
 import pyarrow as pa
 from dlt import Schema
 from dlt.extract import DltResource
@@ -53,6 +54,8 @@ class Request:
     full_refresh: frozenset[str] = frozenset()
     again: tuple[Window, ...] = ()
     """Read these and nothing else, and mark what is no longer in them."""
+    now: DateTime = field(default_factory=lambda: pendulum.now("UTC"))
+    """When the run is: rows up to shortly before are read, and what it finds out is dated so."""
 
     def __post_init__(self) -> None:
         if self.start and self.end and self.end <= self.start:
@@ -90,7 +93,7 @@ def named(names: Sequence[str] | None, revision: str = REVISION) -> tuple[Resour
 
 def load(settings: Settings, warehouse: Warehouse, request: Request, watch: Watch) -> Run:
     """Read, load, mark what vanished, and record the run. Raises RunError; what it says has then happened is recorded."""
-    run = Run(request.description, settings.revision)
+    run = Run(request.description, settings.revision, started_at=request.now)
     try:
         pipeline = warehouse.pipeline()
         extraction = extract(settings, request, WarehouseRows(pipeline), tables_there(pipeline, settings.revision))
@@ -98,6 +101,7 @@ def load(settings: Settings, warehouse: Warehouse, request: Request, watch: Watc
             settings,
             extraction.client,
             request.reports,
+            now=request.now,
             start=request.start,
             end=request.end,
             full_refresh=request.full_refresh,
@@ -134,6 +138,7 @@ def extract(settings: Settings, request: Request, known: Known, tables: frozense
         full_refresh=request.full_refresh,
         again=request.again,
         known=known,
+        now=request.now,
         tables_there=tables,
         max_lanes=settings.max_lanes,
         package=Package(settings.package_rows, settings.package_megabytes, settings.package_minutes),

@@ -114,6 +114,7 @@ def plan(settings: Settings, warehouse: Warehouse, request: Request) -> Prospect
             settings,
             extraction.client,
             request.reports,
+            now=request.now,
             start=request.start,
             end=request.end,
             full_refresh=request.full_refresh,

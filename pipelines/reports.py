@@ -38,6 +38,7 @@ def reporting(
     client: Client,
     names: Sequence[str] | None,
     *,
+    now: DateTime,
     start: DateTime | None = None,
     end: DateTime | None = None,
     full_refresh: frozenset[str] = frozenset(),
@@ -55,6 +56,7 @@ def reporting(
         start=start,
         end=end,
         full_refresh=full_refresh,
+        now=now,
         package=Package(settings.package_rows, settings.package_megabytes, settings.package_minutes),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import reduce
@@ -73,15 +74,16 @@ class Run:
     finished_at: DateTime | None = None
     exit: Exit = Exit.FAILED
     message: str = ""
+    seconds: float = 0.0
     tallies: list[Tally] = field(default_factory=list)
     vanished: dict[str, int] = field(default_factory=dict)
 
-    def finish(self, exit_code: Exit, message: str = "") -> None:
-        self.finished_at, self.exit, self.message = pendulum.now("UTC"), exit_code, message
+    def __post_init__(self) -> None:
+        self.began = time.monotonic()
 
-    @property
-    def seconds(self) -> float:
-        return ((self.finished_at or pendulum.now("UTC")) - self.started_at).total_seconds()
+    def finish(self, exit_code: Exit, message: str = "") -> None:
+        self.seconds = time.monotonic() - self.began
+        self.finished_at, self.exit, self.message = self.started_at.add(seconds=self.seconds), exit_code, message
 
 
 def record(pipeline: dlt.Pipeline, run: Run) -> None:

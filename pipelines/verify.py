@@ -293,7 +293,10 @@ class Verifier:
         log.info("reading %d windows of events again", len(windows))
         of_events = tuple(one for one in RESOURCES if one.host is EVENTS)
         run = load(
-            self.settings, self.warehouse, Request(resources=of_events, reports=(), again=tuple(windows)), self.watch
+            self.settings,
+            self.warehouse,
+            Request(resources=of_events, reports=(), again=tuple(windows), now=self.now),
+            self.watch,
         )
         if run.exit is Exit.FAILED:
             raise RunError(f"what differs could not be read again: {run.message}")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pendulum
 import psycopg2
 import pytest
 
@@ -126,6 +127,7 @@ class Job:
         start_date: str = "",
         machine: str = "one",
         destination: str = "duckdb",
+        now: str = "",
     ) -> Run:
         """A run on the named machine, which must not fail."""
         self.monkeypatch.setattr(Window, "free_at", unpaced)
@@ -137,6 +139,7 @@ class Job:
             start=moment(start) if start else None,
             end=moment(end) if end else None,
             full_refresh=frozenset({full_refresh} - {""}),
+            now=moment(now) if now else pendulum.now("UTC"),
         )
         settings = Settings(
             api_key=KEY,
