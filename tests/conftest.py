@@ -55,6 +55,7 @@ class Cli:
 
     home: Path
     environment: dict[str, str] = field(default_factory=dict)
+    revision: str = REVISION
 
     @property
     def database(self) -> Path:
@@ -160,9 +161,13 @@ both_revisions = pytest.mark.parametrize("revision", contract.revisions())
 """For a test that asks for the revision, or for a job."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--revision", choices=contract.revisions(), default=REVISION, help="run every test at this one")
+
+
 @pytest.fixture
-def revision() -> str:
-    return REVISION
+def revision(request: pytest.FixtureRequest) -> str:
+    return str(request.config.getoption("--revision"))
 
 
 @pytest.fixture
@@ -171,15 +176,17 @@ def job(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, revis
 
 
 @pytest.fixture
-def cli(sandbox: Sandbox, tmp_path: Path) -> Cli:
+def cli(sandbox: Sandbox, tmp_path: Path, revision: str) -> Cli:
     """The command line, pointed at the sandbox and at a DuckDB file of its own."""
     return Cli(
         tmp_path,
         {
             "SOURCES__KLAVIYO__API_KEY": KEY,
             "SOURCES__KLAVIYO__BASE_URL": sandbox.url,
+            "SOURCES__KLAVIYO__REVISION": revision,
             "DESTINATION__DUCKDB__CREDENTIALS": str(tmp_path / "warehouse.duckdb"),
         },
+        revision,
     )
 
 

@@ -58,7 +58,7 @@ def larger_job(larger: Sandbox, job: Job) -> Job:
 def planned(job: Job, *select: str, key: str = KEY, start: str = "", end: str = "", full_refresh: str = "") -> Prospect:
     """A plan that does not wait for the rate limits that the sandbox does not have."""
     request = Request(
-        resources=named(select),
+        resources=named(select, job.revision),
         start=moment(start) if start else None,
         end=moment(end) if end else None,
         full_refresh=frozenset({full_refresh} - {""}),
@@ -68,7 +68,7 @@ def planned(job: Job, *select: str, key: str = KEY, start: str = "", end: str = 
         environment.setenv("DESTINATION__POSTGRES__CREDENTIALS", job.postgres)
         environment.setattr(Limiter, "acquire", lambda *_: 0.0)
         return plan(
-            Settings(api_key=key, base_url=job.sandbox.url),
+            Settings(api_key=key, base_url=job.sandbox.url, revision=job.revision),
             Warehouse("postgres" if job.postgres else "duckdb"),
             request,
         )

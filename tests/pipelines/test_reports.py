@@ -28,7 +28,7 @@ from sandbox.story import synthesize
 from sources.klaviyo.reporting import Asking
 from sources.klaviyo.reports import NAMES
 from sources.klaviyo.windows import moment
-from tests.conftest import KEY, ROOT, Cli
+from tests.conftest import KEY, ROOT, Cli, both_revisions
 from tests.pipelines.warehouse import rows
 
 ZONE = ZoneInfo("America/New_York")
@@ -61,6 +61,7 @@ def day_of(event: Event) -> Any:
     return datetime.fromtimestamp(event.second, ZONE).date()
 
 
+@both_revisions
 def test_reports_of_messages_equal_the_events_of_their_days(cli: Cli, sandbox: Sandbox) -> None:
     done = cli.load("--select", ",".join(NAMES), **RECENT)
     for name in NAMES:
@@ -89,13 +90,19 @@ class Nightly:
     sandbox: Sandbox
     home: Path
     monkeypatch: pytest.MonkeyPatch
+    revision: str
 
     def load(self, *, machine: str = "one", full_refresh: str = "", **settings: Any) -> Run:
         self.monkeypatch.setenv("DLT_DATA_DIR", str(self.home / machine))
         self.monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", str(self.home / "warehouse.duckdb"))
         start = moment(RECENT["SOURCES__KLAVIYO__START_DATE"])
         chosen = Settings(
-            api_key=KEY, base_url=self.sandbox.url, start_date=start, asking=Asking(open_days=1), **settings
+            api_key=KEY,
+            base_url=self.sandbox.url,
+            revision=self.revision,
+            start_date=start,
+            asking=Asking(open_days=1),
+            **settings,
         )
         request = Request(resources=(), full_refresh=frozenset({full_refresh} - {""}))
         return load(chosen, Warehouse("duckdb"), request, LogWatch())
@@ -105,8 +112,8 @@ class Nightly:
 
 
 @pytest.fixture
-def nightly(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Nightly:
-    return Nightly(sandbox, tmp_path, monkeypatch)
+def nightly(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, revision: str) -> Nightly:
+    return Nightly(sandbox, tmp_path, monkeypatch, revision)
 
 
 def test_reports_that_the_settings_name_come_with_every_run_and_no_others(nightly: Nightly) -> None:
@@ -124,7 +131,7 @@ def test_another_machine_goes_on_within_the_same_allowance(nightly: Nightly) -> 
     nightly.load(reports=("form_series",))
     run = nightly.load(reports=("form_series",), machine="two", full_refresh="form_series")
     assert run.exit is Exit.DONE, run.message
-    (spent,) = status(Warehouse("duckdb"), "2026-07-15", 0.9).spending
+    (spent,) = status(Warehouse("duckdb"), nightly.revision, 0.9).spending
     assert (spent.report, spent.spent, spent.allowed, spent.resumes) == (
         "form_series",
         nightly.reports_asked(),

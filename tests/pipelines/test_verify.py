@@ -21,7 +21,7 @@ from sandbox.reads import Reader
 from sandbox.server import Sandbox
 from sources.klaviyo.limits import Limiter
 from sources.klaviyo.windows import Window, moment
-from tests.conftest import KEY, Cli, Job
+from tests.conftest import KEY, Cli, Job, both_revisions
 from tests.pipelines.warehouse import assert_tables_equal_the_account, rows
 from tests.sandbox.tiny import DAY, MONDAY, PlainEvent, tiny_account
 from tests.sources.clock import Clock
@@ -43,7 +43,7 @@ def account() -> Account:
 
 def verify(job: Job, start: str = "", end: str = "", *, repair: bool = True, most: int = 1_000) -> Verification:
     verifier = Verifier(
-        settings=Settings(api_key=KEY, base_url=job.sandbox.url),
+        settings=Settings(api_key=KEY, base_url=job.sandbox.url, revision=job.revision),
         warehouse=Warehouse("duckdb"),
         watch=LogWatch(),
         most_requests=most,
@@ -59,6 +59,7 @@ def delete(job: Job, *ids: str) -> None:
         database.execute("delete from klaviyo.events where id in (select unnest(?))", [[*ids]])
 
 
+@both_revisions
 def test_a_load_that_holds_everything_is_verified_day_by_day(job: Job, sandbox: Sandbox) -> None:
     job.load(*EVENTS)
     found = verify(job)

@@ -12,7 +12,6 @@ import psycopg2.extras
 
 from sandbox.changes import CHANGES
 from sandbox.server import Sandbox
-from sources.klaviyo import REVISION
 from sources.klaviyo.resources import select
 from tests.conftest import Cli, Job
 from tests.pipelines.truth import Rows, assert_equal
@@ -38,9 +37,8 @@ def postgres_rows(url: str, table: str) -> Rows:
 
 def assert_tables_equal_the_account(job: Job | Cli, sandbox: Sandbox, *tables: str) -> None:
     """All that are loaded by default, unless some are named."""
-    revision = job.revision if isinstance(job, Job) else REVISION
-    chosen = tables or [resource.name for resource in select(None, revision)]
-    assert_equal(sandbox.account, datetime.now(UTC), lambda table: rows(job, table), chosen, revision)
+    chosen = tables or [resource.name for resource in select(None, job.revision)]
+    assert_equal(sandbox.account, datetime.now(UTC), lambda table: rows(job, table), chosen, job.revision)
 
 
 def change(sandbox: Sandbox, kind: str, **arguments: object) -> dict[str, Any]:
