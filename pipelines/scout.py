@@ -48,7 +48,7 @@ class Scout:
     state: dict[str, Any]
     asked: int = field(default=0, init=False)
     listing: int = field(default=0, init=False)
-    """Requests that it took to list the parents."""
+    """Requests beside the walk of windows: they list the parents, or ask for other times of change."""
     sizes: Counter[str] = field(default_factory=Counter, init=False)
     """Rows of each table, and objects (""), in the pages seen."""
     metrics: Counter[str] = field(default_factory=Counter, init=False)
@@ -76,7 +76,7 @@ class Scout:
     def surveys(self) -> list[Survey]:
         state = deepcopy(self.state)
         planned = self.extraction.plan(self.walk, lambda: state)
-        self.listing = self.walk.tally.requests
+        self.listing = self.walk.tally.requests + len(planned.also)
         parts, reader = planned.ranges(self.walk), PageReader(self.walk.tables, planned.by)
         if self.walk.host.per:
             return self.look_at_some(parts, reader)

@@ -23,7 +23,7 @@ from sources.klaviyo.handing import empty
 from sources.klaviyo.ledger import Ledger, State
 from sources.klaviyo.package import Package
 from sources.klaviyo.parents import Listing, Parents
-from sources.klaviyo.reading import Plan, Reading
+from sources.klaviyo.reading import Plan, Reading, nothing
 from sources.klaviyo.resources import ALL_NAMES, TABLE, told_otherwise
 from sources.klaviyo.spec import LOOKBACK, Cursor, Resource
 from sources.klaviyo.tables import Table, every_table
@@ -172,7 +172,14 @@ class Extraction:
         windows = union(
             window for resource in walk.resources for window in due(within, ledger.read(resource), cursor.lookback)
         )
-        return Plan(cursor.field, windows, ledger.add, self.known_rows(walk, windows, ledger))
+        return Plan(
+            cursor.field,
+            windows,
+            ledger.add,
+            self.known_rows(walk, windows, ledger),
+            also=walk.ranges_since(max(ledger.also_read - cursor.lookback, BEGINNING)),
+            complete=partial(ledger.add_also, within.end) if cursor.also else nothing,
+        )
 
     def plan_children(self, walk: Walk, per: Resource, ledger: Ledger) -> Plan:
         """Of which parents, and of which windows of theirs."""

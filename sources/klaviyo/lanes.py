@@ -69,6 +69,8 @@ class Range:
     """The time that the latest page spans; None until a page has been seen that another one follows."""
     parent: str = ""
     """The object whose collection this is, where each has one."""
+    order: str = ""
+    """The field by which its pages are asked for, where that is not the walk's."""
 
     @property
     def position(self) -> DateTime:

@@ -77,12 +77,26 @@ class Ledger:
         """Whether nothing has been read yet by the cursor."""
         return not any(map(self.read, self.resources))
 
+    @property
+    def also_read(self) -> DateTime:
+        """Up to when the other times of change have been asked for, of all resources."""
+        noted = self.state.get("also_read", {})
+        return min(moment(noted[one.name]) if one.name in noted else BEGINNING for one in self.resources)
+
+    def add_also(self, until: DateTime) -> None:
+        noted = self.state.setdefault("also_read", {})
+        noted |= {resource.name: stamp(until) for resource in self.resources}
+
     # --- the first load, by a field that does not move -------------------------------------------------------------
 
     def first_load(self, within: Window) -> list[Window]:
         """What is still to be read of the first load, which covers what its first run found."""
         noted = self.state.setdefault("first_load", {"until": stamp(within.end), "windows_read": []})
-        return gaps(Window(BEGINNING, moment(noted["until"])), windows(noted["windows_read"]))
+        return gaps(self.whole_first_load, windows(noted["windows_read"]))
+
+    @property
+    def whole_first_load(self) -> Window:
+        return Window(BEGINNING, moment(self.state["first_load"]["until"]))
 
     def add_first_load(self, read: Iterable[Window], _parent: str = "") -> None:
         """Note a part of the first load. With its last part, all changes before its first run have been read.
@@ -93,10 +107,11 @@ class Ledger:
             return
         noted = self.state["first_load"]
         noted["windows_read"] = spelled(union([*windows(noted["windows_read"]), *read]))
-        whole = Window(BEGINNING, moment(noted["until"]))
+        whole = self.whole_first_load
         if not gaps(whole, windows(noted["windows_read"])):
             del self.state["first_load"]
             self.add([whole])
+            self.add_also(whole.end)
 
 
 def windows(spelling: Iterable[Sequence[str]]) -> list[Window]:

@@ -38,11 +38,14 @@ class Plan:
     """Hashes of rows that the warehouse has."""
     parents: Parts | None = None
     """In place of the windows, where there is a collection for each parent."""
+    also: Sequence[Range] = ()
+    """Queries beside, each read whole."""
     complete: Callable[[], None] = nothing
     """Called once all has been read."""
 
     def ranges(self, walk: Walk) -> list[Range]:
-        return walk.ranges(self.windows) if self.parents is None else walk.ranges_of(self.parents)
+        ranges = walk.ranges(self.windows) if self.parents is None else walk.ranges_of(self.parents)
+        return [*ranges, *self.also]
 
 
 def rows_of(reader: PageReader, page: Page, within: Window | None) -> Rows:

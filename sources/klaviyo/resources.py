@@ -66,10 +66,16 @@ METRICS: Final = Resource(
     types={"created": "timestamp", "updated": "timestamp"},
 )
 CUSTOM_METRICS: Final = Resource(name="custom_metrics", grain="one row per metric that the account defines from others")
+MARKETING: Final = "subscriptions.email.marketing"
 PROFILES: Final = Resource(
     name="profiles",
     grain="one row per profile (person)",
-    cursor=Cursor(field="updated", first_load="created"),
+    # Nothing says that a suppression moves `updated`.
+    cursor=Cursor(
+        field="updated",
+        first_load="created",
+        also=(f"{MARKETING}.suppression.timestamp", f"{MARKETING}.list_suppressions.timestamp"),
+    ),
     additional_fields=("subscriptions",),
 )
 LISTS: Final = Resource(name="lists", grain="one row per list")
@@ -155,7 +161,7 @@ TABLE: Final = (
         name="profile_suppressions",
         grain="one row per profile and reason why it is sent no e-mail marketing",
         along=PROFILES,
-        each="subscriptions.email.marketing.suppression",
+        each=f"{MARKETING}.suppression",
         key=("reason",),
         types={"timestamp": "timestamp"},
     ),
@@ -163,7 +169,7 @@ TABLE: Final = (
         name="profile_list_suppressions",
         grain="one row per profile, list and reason why it is sent no e-mail marketing for that list",
         along=PROFILES,
-        each="subscriptions.email.marketing.list_suppressions",
+        each=f"{MARKETING}.list_suppressions",
         key=("list_id", "reason"),
         types={"timestamp": "timestamp"},
     ),

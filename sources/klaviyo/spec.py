@@ -23,6 +23,8 @@ class Cursor:
     """Another field by which everything is listed the first time: one that does not move while it is read."""
     marks_change: bool = True
     """False where the attribute says when something happened rather than when the row last changed."""
+    also: tuple[str, ...] = ()
+    """Other times of change, which may leave the field as it was: what has one since the last run is read, too."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -62,6 +62,11 @@ class Walk:
         """Every query that lists the collection, in every window."""
         return [Range(condition, window) for window in windows for condition in self.host.partitions.values()]
 
+    def ranges_since(self, since: DateTime) -> list[Range]:
+        """What has one of the cursor's other times of change, each read whole and by that time."""
+        assert self.host.cursor is not None
+        return [Range(self.from_start(field, since), None, order=field) for field in self.host.cursor.also]
+
     def ranges_of(self, parents: Mapping[str, Sequence[Window | None]]) -> list[Range]:
         """Every query that lists what each parent holds, in the windows that are due of it."""
         return [replace(part, parent=parent) for parent, windows in parents.items() for part in self.ranges(windows)]
@@ -110,7 +115,7 @@ class Walk:
         """Path and query of the first page of what remains of a range."""
         query = part.query.replace("{id}", part.parent.replace("\\", r"\\").replace('"', r"\""))
         conditions = ",".join(filter(None, [query, *self.bounds(part, cursor)]))
-        parameters = {"filter": conditions, **self.asked, "sort": self.sort(cursor)}
+        parameters = {"filter": conditions, **self.asked, "sort": self.sort(part.order or cursor)}
         query = urlencode({name: value for name, value in parameters.items() if value})
         path = self.contract.collection(self.host.endpoint).path.replace("{id}", quote(part.parent, safe=""))
         return f"{path}?{query}" if query else path

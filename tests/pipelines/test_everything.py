@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from sandbox.server import Sandbox
-from sources.klaviyo.resources import NAMES, RESOURCES
-from tests.conftest import Job
+from sources.klaviyo.contract import revisions
+from sources.klaviyo.resources import at
+from tests.conftest import Job, both_revisions
 from tests.pipelines.rarities import rich_account
 from tests.pipelines.truth import truth
 from tests.pipelines.warehouse import assert_tables_equal_the_account, rows
@@ -23,15 +24,17 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def job(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
-    return Job(sandbox, tmp_path, monkeypatch)
+def job(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, revision: str) -> Job:
+    return Job(sandbox, tmp_path, monkeypatch, revision=revision)
 
 
+@both_revisions
 def test_every_table_equals_the_account_value_by_value(job: Job, sandbox: Sandbox) -> None:
-    job.load(*NAMES)
-    assert_tables_equal_the_account(job, sandbox, *NAMES)
+    names = [resource.name for resource in at(job.revision)]
+    job.load(*names)
+    assert_tables_equal_the_account(job, sandbox, *names)
     unlinked = {"metric_flow_triggers", "segment_flow_triggers", "segment_tags"}
-    assert {resource.name for resource in RESOURCES if not rows(job, resource.name)} == unlinked
+    assert {name for name in names if not rows(job, name)} == unlinked
 
 
 def test_a_suppression_that_is_lifted_is_marked(job: Job, sandbox: Sandbox) -> None:
@@ -47,8 +50,27 @@ def test_a_suppression_that_is_lifted_is_marked(job: Job, sandbox: Sandbox) -> N
     assert_tables_equal_the_account(job, sandbox, "profiles", "profile_suppressions")
 
 
+def test_a_suppression_that_leaves_the_mark_of_change_as_it_was_is_loaded(job: Job, sandbox: Sandbox) -> None:
+    both = ("profiles", "profile_suppressions", "profile_list_suppressions")
+    job.load(*both)
+    email = sandbox.account.objects["profile"]["ANNA"].attributes["subscriptions"]["email"]["marketing"]
+    lately = (datetime.now(UTC) - timedelta(seconds=30)).isoformat()
+    for number in range(2):
+        if number:
+            email["list_suppressions"] = [{"list_id": "NEWS", "reason": "UNSUBSCRIBE", "timestamp": lately}]
+        else:
+            email["suppression"] = [{"reason": "HARD_BOUNCE", "timestamp": lately}]
+        email["can_receive_email_marketing"] = False
+        sandbox.changed()
+        run = job.load(*both)
+        assert sum(tally.rows["profiles"] for tally in run.tallies) == 1
+        assert_tables_equal_the_account(job, sandbox, *both)
+
+
 def test_the_truth_knows_every_table(sandbox: Sandbox) -> None:
-    assert {*NAMES} <= truth(sandbox.account, datetime.now(UTC)).keys()
+    for revision in revisions():
+        told = truth(sandbox.account, datetime.now(UTC), revision)
+        assert {resource.name for resource in at(revision)} <= told.keys()
 
 
 def live(job: Job, table: str) -> set[str]:

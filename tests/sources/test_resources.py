@@ -51,6 +51,13 @@ def test_the_cursor_bounds_a_request_on_both_sides_and_orders_it(host: Resource,
 
 
 @each_host
+def test_other_times_of_change_bound_a_request_below_and_order_it(host: Resource, facts: Contract) -> None:
+    for field in host.cursor.also if host.cursor else ():
+        assert endpoint_of(host, facts).allows("greater-or-equal", field)
+        assert field in endpoint_of(host, facts).sort
+
+
+@each_host
 def test_the_cursor_is_an_instant_of_the_table(host: Resource, facts: Contract) -> None:
     if host.cursor is not None:
         types = {column.name: column.type for column in table(host, facts).columns}

@@ -16,7 +16,7 @@ from sandbox.server import Sandbox
 from sources.klaviyo import klaviyo
 from sources.klaviyo.contract import Contract
 from sources.klaviyo.errors import KlaviyoError, Unauthorized, UnknownResource
-from sources.klaviyo.resources import DEFAULT, RESOURCES, select
+from sources.klaviyo.resources import DEFAULT, PROFILES, RESOURCES, select
 from sources.klaviyo.tables import full_table, table, table_hints
 from tests.sandbox.tiny import PlainEvent, tiny_account
 from tests.sources.conftest import Open
@@ -147,12 +147,15 @@ def test_the_first_run_stays_behind_the_clock_and_the_second_asks_from_there_les
     house.load("events", "profiles")
     for path, lookback in (("/api/events", timedelta(days=7)), ("/api/profiles", timedelta(minutes=10))):
         (((first, _, upper),),) = whole[path]
-        (((operator, _, lower), _),) = house.asked(path)
+        ((operator, _, lower), _), *also = house.asked(path)
         end = datetime.fromisoformat(upper)
         strictness = timedelta(seconds=1 if operator == "greater-than" else 0)
         assert first == "less-than"
         assert before - timedelta(seconds=11) <= end <= datetime.now(UTC) - timedelta(seconds=5)
         assert datetime.fromisoformat(lower) == end - lookback - strictness
+        suppressed = [(one.operator, one.on, datetime.fromisoformat(one.value)) for (one,) in also]
+        fields = PROFILES.cursor.also if PROFILES.cursor and path == "/api/profiles" else ()
+        assert suppressed == [("greater-or-equal", field, end - lookback) for field in fields]
 
 
 def test_late_events_and_changed_people_arrive_and_nothing_is_there_twice(open_house: Open) -> None:
