@@ -48,7 +48,7 @@ class Scout:
     state: dict[str, Any]
     asked: int = field(default=0, init=False)
     listing: int = field(default=0, init=False)
-    """Requests beside the walk of windows: they list the parents, or ask for other times of change."""
+    """Requests that it took to list the parents."""
     sizes: Counter[str] = field(default_factory=Counter, init=False)
     """Rows of each table, and objects (""), in the pages seen."""
     metrics: Counter[str] = field(default_factory=Counter, init=False)
@@ -76,18 +76,18 @@ class Scout:
     def surveys(self) -> list[Survey]:
         state = deepcopy(self.state)
         planned = self.extraction.plan(self.walk, lambda: state)
-        self.listing = self.walk.tally.requests + len(planned.also)
+        self.listing = self.walk.tally.requests
         parts, reader = planned.ranges(self.walk), PageReader(self.walk.tables, planned.by)
         if self.walk.host.per:
             return self.look_at_some(parts, reader)
         if planned.by is None:
             return [self.whole(part) for part in parts]
-        surveys = [Survey(part) for part in parts]
+        surveys = [Survey(part) for part in parts if part.window]
         if self.walk.host is EVENTS:
             self.survey_events(surveys, reader)
         else:
             self.explore(surveys, reader, PAGES)
-        return surveys
+        return [*surveys, *map(self.whole, planned.also)]
 
     # --- pages ---
 
@@ -136,7 +136,8 @@ class Scout:
         by = next((name for name in CREATED if name in self.walk.endpoint.sort and self.bounds(name)), None)
         if target and by:
             return self.far_apart(part, by)
-        survey.pieces = [Piece(0.0, 1.0, rows, seen=not target)]
+        # Rows found by another time of change may be among the others.
+        survey.pieces = [Piece(0.0, 1.0, rows, seen=not target and not (part.order and rows))]
         self.how = "at least: more pages than were looked at" if target else pages(self.asked)
         return survey
 
