@@ -1,7 +1,7 @@
 """Klaviyo's rate limits, kept from our side: one limiter per account, shared by everything that asks it.
 
 Klaviyo counts in fixed windows whose phase we do not know; any span of a window's length holds at most our share of its
-allowance, which is within the limit whatever the phase.
+allowance, rounded up to a whole request, which is within the limit whatever the phase. Longer spans hold no more than the share.
 """
 
 from __future__ import annotations
@@ -30,9 +30,14 @@ class Window:
 
     @classmethod
     def share_of(cls, limit: Limit, share: float) -> Window:
-        """Our part of a limit: fewer requests, or where that leaves none, one in a longer span."""
-        allowed = int(limit.requests * share)
-        return cls(max(allowed, 1), limit.seconds if allowed else limit.seconds / (limit.requests * share))
+        """Our part of a limit: whole requests, in so much longer a span that they are no more than our part of it.
+
+        1.8 requests a minute are 2 in 67 seconds. Of a burst's second parts are left: requests that are sent a little apart may
+        arrive together.
+        """
+        part = limit.requests * share
+        whole = math.floor(part) if limit.seconds == 1 and part >= 1 else math.ceil(part)
+        return cls(whole, limit.seconds * max(whole / part, 1))
 
     def spread(self) -> list[Window]:
         """With a bound for a third of a burst's second: sent all at once, two bursts may arrive within one second."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
+from math import ceil
 
 import pytest
 from hypothesis import given
@@ -58,16 +59,16 @@ def most_within(times: list[float], seconds: float) -> int:
 
 
 @given(st.lists(LIMITS, min_size=1, max_size=3), SHARES, IDLE)
-def test_no_span_of_a_windows_length_ever_holds_more_than_our_share(
+def test_no_span_of_a_windows_length_ever_holds_more_than_our_share_rounded_up_and_longer_ones_no_more_than_it(
     allowed: list[Limit], share: float, idle: list[float]
 ) -> None:
     clock = Clock()
     times = sent(clock, limiter(clock, share), endpoint(*allowed), idle)
     for requests, seconds in allowed:
-        if requests * share >= 1:
-            assert most_within(times, seconds) <= requests * share
-        else:
-            assert most_within(times, seconds / (requests * share)) <= 1
+        part = requests * share
+        assert most_within(times, seconds) <= (part if seconds == 1 and part >= 1 else ceil(part))
+        assert most_within(times, 20 * seconds) <= 20 * part + ceil(part)
+        assert most_within(times, seconds * ceil(part) / part) <= ceil(part)
 
 
 @given(LIMITS, IDLE)
@@ -107,6 +108,13 @@ def test_a_share_below_one_request_is_one_in_a_longer_span() -> None:
     clock = Clock()
     times = sent(clock, limiter(clock, 0.1), endpoint((2, 1)), [0.0] * 4)
     assert [later - earlier for earlier, later in pairwise(times)] == pytest.approx([5, 5, 5])
+
+
+def test_nine_tenths_of_two_requests_a_minute_are_two_in_somewhat_more_than_a_minute() -> None:
+    clock = Clock()
+    times = sent(clock, limiter(clock, 0.9), endpoint((1, 1), (2, 60)), [0.0] * 10)
+    assert [later - earlier for earlier, later in pairwise(times[::2])] == pytest.approx([60 / 0.9] * 4)
+    assert times[-1] - times[0] == pytest.approx(4 * 60 / 0.9 + 1 / 0.9)
 
 
 def test_nine_tenths_of_a_limit_leave_a_tenth_to_others() -> None:
