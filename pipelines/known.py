@@ -1,14 +1,16 @@
-"""Rows that the warehouse already holds, so that a re-read loads only what is new or changed."""
+"""Rows that the warehouse already holds, so that a re-read loads only what is new or changed, and marks what is gone."""
 
 from __future__ import annotations
 
 import threading
 from array import array
 from bisect import bisect_left
+from collections.abc import Container
 
 import dlt
 
-from pipelines.warehouse import Tables
+from pipelines.warehouse import SCHEMA, Tables
+from sources.klaviyo.reports import ReportTable, Row
 from sources.klaviyo.tables import DELETED_AT, ROW_HASH, Table
 from sources.klaviyo.windows import Window
 
@@ -50,3 +52,23 @@ class WarehouseRows:
                 window.end,
             )
         return Hashes(array("q", (row[0] for row in rows)))
+
+    def columns(self, table: str) -> Container[str]:
+        schemas = self.pipeline.schemas
+        return schemas[SCHEMA].tables.get(table, {"columns": {}})["columns"] if SCHEMA in schemas else ()
+
+    def of_report(self, table: ReportTable, days: Window) -> list[Row]:
+        """A report's rows of these days, with the columns that are there yet."""
+        names = [column.name for column in table.columns if column.name in self.columns(table.name)]
+        if not names:
+            return []
+        with self.lock, self.pipeline.sql_client() as client:
+            tables = Tables(client)
+            day = tables.column(table.period)
+            rows = tables.rows(
+                f"SELECT {', '.join(map(tables.column, names))} FROM {tables.name(table.name)} "  # noqa: S608 - names are ours
+                f"WHERE {day} >= %s AND {day} < %s AND {DELETED_AT} IS NULL",
+                days.start.date(),
+                days.end.date(),
+            )
+        return [dict(zip(names, row, strict=True)) for row in rows]

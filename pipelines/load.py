@@ -96,7 +96,8 @@ def load(settings: Settings, warehouse: Warehouse, request: Request, watch: Watc
     run = Run(request.description, settings.revision, started_at=request.now)
     try:
         pipeline = warehouse.pipeline()
-        extraction = extract(settings, request, WarehouseRows(pipeline), tables_there(pipeline, settings.revision))
+        held = WarehouseRows(pipeline)
+        extraction = extract(settings, request, held, tables_there(pipeline, settings.revision))
         reports = reporting(
             settings,
             extraction.client,
@@ -105,6 +106,7 @@ def load(settings: Settings, warehouse: Warehouse, request: Request, watch: Watc
             start=request.start,
             end=request.end,
             full_refresh=request.full_refresh,
+            held=held.of_report,
         )
         run.tallies = [*extraction.tallies, *reports.tallies]
         watch.reading(run.tallies)
@@ -115,6 +117,7 @@ def load(settings: Settings, warehouse: Warehouse, request: Request, watch: Watc
             run.vanished = mark_vanished(pipeline, extraction.walks, first_load_id, run.started_at, request.refreshed)
         # Slow as their limits are, they come when everything else is safe.
         load_packages(pipeline, warehouse, reports)
+        run.vanished |= reports.vanished
         with destination_errors(warehouse):
             run.finish(*outcome(run.tallies))
             record(pipeline, run)

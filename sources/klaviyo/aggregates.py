@@ -152,6 +152,7 @@ class Aggregate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
         return ReportTable(
             name=TABLE,
             key=("metric_id", "interval", "dimensions", "starts_at"),
+            period="day",
             columns=(
                 Column("metric_id", "text"),
                 Column("interval", "text"),
@@ -163,6 +164,10 @@ class Aggregate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
                 Column(DELETED_AT, "timestamp"),
             ),
         )
+
+    def tells(self, row: Row, metric: str) -> bool:
+        of = (row["metric_id"], row["interval"], [*msgspec.json.decode(row["dimensions"])])
+        return of == (metric, self.interval, [*self.by])
 
     def metrics(self, account: Account, _conversions: Sequence[str]) -> list[str]:
         return account.metrics_named([self.metric])

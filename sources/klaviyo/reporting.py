@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
@@ -26,12 +27,20 @@ from sources.klaviyo.package import Package
 from sources.klaviyo.planner import Budget, Calendar, Here, Question, Refresh, State, midnight
 from sources.klaviyo.reports import Answer, Report, ReportTable, Row
 from sources.klaviyo.rows import Rows
+from sources.klaviyo.tables import DELETED_AT
 from sources.klaviyo.tally import Tally
 from sources.klaviyo.windows import Window, intersection, moment, stamp, union
 
 log = logging.getLogger(__name__)
 
 A_DAY: Final = 86_400
+
+Held = Callable[[ReportTable, Window], Iterable[Row]]
+"""The rows that the warehouse holds of a report in a range of days, but for those marked as vanished."""
+
+
+def nothing_held(_table: ReportTable, _days: Window) -> Iterable[Row]:
+    return ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +69,11 @@ class Reporting:
     end: DateTime | None = None
     full_refresh: frozenset[str] = frozenset()
     """Reports to ask for from the beginning, whatever has been read."""
+    held: Held = nothing_held
     now: DateTime = field(default_factory=lambda: pendulum.now("UTC"))
     package: Package = field(default_factory=Package)
+    vanished: Counter[str] = field(default_factory=Counter, init=False)
+    """Rows marked because Klaviyo no longer tells them, by table."""
 
     def __post_init__(self) -> None:
         self.contract = contract.load(self.client.revision)
@@ -147,7 +159,8 @@ class Reading:
         while self.remaining:
             if not self.reporting.has_time_for(self.endpoint):
                 return self.wait("the minutes that a run has for reports are over")
-            rows = self.ask(self.remaining[0], budget)
+            told = self.ask(self.remaining[0], budget)
+            rows = self.arrow(told, self.gone(told, self.remaining[0]))
             yield declared(self.table, rows, self.table.columns)
             self.note(self.remaining.pop(0), state)
             if self.reporting.package.filled_by(Rows({self.table.name: rows}, {}, 0)):
@@ -187,7 +200,7 @@ class Reading:
         today = self.local_day(self.reporting.now)
         return Calendar(report.period, min(since, today), today, reporting.asking.open_days, report.longest)
 
-    def ask(self, question: Question, budget: Budget) -> pa.Table:
+    def ask(self, question: Question, budget: Budget) -> list[Row]:
         """All pages of an answer; each is a request."""
         reporting = self.reporting
         here = Here(self.local(reporting.now), reporting.account.zone())
@@ -212,20 +225,34 @@ class Reading:
             rows += answer.rows
             rest = answer.next or ""
             if not rest:
-                return self.arrow(rows)
+                return rows
             if rest in followed:
                 raise MalformedPage(f"{self.name}: links.next leads back to a page already read")
             followed.add(rest)
 
-    def arrow(self, rows: Sequence[Row]) -> pa.Table:
+    def arrow(self, rows: Sequence[Row], gone: Sequence[Row] = ()) -> pa.Table:
         """Rows as the table has them. A statistic that was not asked for is reported, and not loaded."""
-        keys = {tuple(row[name] for name in self.table.key) for row in rows}
+        keys = {self.key(row) for row in rows}
         if len(keys) < len(rows):
             raise MalformedPage(f"{self.name}: Klaviyo told of one thing twice in one answer")
         known = {column.name for column in self.table.columns}
         self.tally.new_columns |= {f"{self.table.name}.{name}" for row in rows for name in row.keys() - known}
         self.tally.rows[self.table.name] += len(rows)
-        return pa.Table.from_pylist(list(rows), schema=self.table.schema)
+        return pa.Table.from_pylist([*rows, *gone], schema=self.table.schema)
+
+    def gone(self, told: Sequence[Row], question: Question) -> list[Row]:
+        """The rows that Klaviyo no longer tells, as they were told last, marked."""
+        keys = {*map(self.key, told)}
+        gone = [
+            row | {DELETED_AT: self.reporting.now}
+            for row in self.reporting.held(self.table, question.window)
+            if self.report.tells(row, question.metric) and self.key(row) not in keys
+        ]
+        self.reporting.vanished[self.table.name] += len(gone)
+        return gone
+
+    def key(self, row: Row) -> tuple[object, ...]:
+        return tuple(row[name] for name in self.table.key)
 
     def note(self, question: Question, state: Callable[[], State]) -> None:
         """Keep which days have been read for good, and when open ones of a metric were read."""

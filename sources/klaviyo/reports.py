@@ -68,6 +68,7 @@ class Report:
         return ReportTable(
             name=self.name,
             key=(*key, self.period),
+            period=self.period,
             columns=(
                 *(Column(name, "text") for name in key),
                 Column(self.period, "date"),
@@ -75,6 +76,10 @@ class Report:
                 Column(DELETED_AT, "timestamp"),
             ),
         )
+
+    def tells(self, row: Row, metric: str) -> bool:
+        """Whether a row of its table is of an answer about this metric."""
+        return not self.with_conversions or row["conversion_metric_id"] == metric
 
     def metrics(self, account: Account, names: Sequence[str]) -> list[str]:
         """The conversion metrics to ask about, one at a time; one empty id for a report without."""
@@ -129,6 +134,8 @@ class ReportTable:
 
     name: str
     key: tuple[str, ...]
+    period: str
+    """The column of the day or month that a row is about."""
     columns: tuple[Column, ...]
 
     @cached_property

@@ -21,7 +21,7 @@ from pipelines.runs import Run
 from pipelines.settings import Settings, read_settings
 from pipelines.status import status
 from pipelines.warehouse import Warehouse
-from sandbox.account import Account, Event
+from sandbox.account import Account, Event, Events
 from sandbox.faults import Fault
 from sandbox.server import Sandbox
 from sandbox.story import synthesize
@@ -92,9 +92,13 @@ class Nightly:
     monkeypatch: pytest.MonkeyPatch
     revision: str
 
+    @property
+    def database(self) -> Path:
+        return self.home / "warehouse.duckdb"
+
     def load(self, *, machine: str = "one", full_refresh: str = "", **settings: Any) -> Run:
         self.monkeypatch.setenv("DLT_DATA_DIR", str(self.home / machine))
-        self.monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", str(self.home / "warehouse.duckdb"))
+        self.monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", str(self.database))
         start = moment(RECENT["SOURCES__KLAVIYO__START_DATE"])
         chosen = Settings(
             api_key=KEY,
@@ -139,6 +143,30 @@ def test_another_machine_goes_on_within_the_same_allowance(nightly: Nightly) -> 
         None,
     )
     assert spent.spent == 2
+
+
+def test_rows_that_klaviyo_no_longer_tells_are_marked_and_keep_their_figures(nightly: Nightly) -> None:
+    nightly.load(reports=("form_series",))
+    told = {(row["form_version_id"], row["day"]): row for row in rows(nightly, "form_series")}
+    account = nightly.sandbox.account
+    kept = next(version for version, _ in told)
+    viewed = [one for one in map(account.events.at, range(len(account.events))) if about(one) in (None, kept)]
+    account.events = Events(viewed)
+    nightly.sandbox.changed()
+    run = nightly.load(reports=("form_series",), full_refresh="form_series", machine="two")
+    found = {(row["form_version_id"], row["day"]): row for row in rows(nightly, "form_series")}
+    gone = {key for key in told if key[0] != kept}
+    assert {key for key, row in found.items() if row["_deleted_at"]} == gone
+    assert run.vanished == {"form_series": len(gone)}
+    assert gone
+    changing = ("_deleted_at", "_dlt_load_id")
+    for key in gone:
+        assert {**found[key], **dict.fromkeys(changing)} == {**told[key], **dict.fromkeys(changing)}
+
+
+def about(event: Event) -> object:
+    """The form version that an event tells of."""
+    return (event.properties or {}).get("form_version_id")
 
 
 def declared_in_the_example() -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from contextlib import closing
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import duckdb
 import psycopg2
@@ -17,7 +18,14 @@ from tests.conftest import Cli, Job
 from tests.pipelines.truth import Rows, assert_equal
 
 
-def rows(job: Job | Cli, table: str) -> Rows:
+class Loaded(Protocol):
+    """Whatever has a warehouse."""
+
+    @property
+    def database(self) -> Path: ...
+
+
+def rows(job: Loaded, table: str) -> Rows:
     with duckdb.connect(str(job.database), read_only=True) as database:
         found = database.sql(f"select * from klaviyo.{table}")
         return [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]

@@ -21,8 +21,9 @@ from sources.klaviyo.client import Client
 from sources.klaviyo.contract import Endpoint
 from sources.klaviyo.limits import Limiter
 from sources.klaviyo.reporting import Asking, Reporting
-from sources.klaviyo.reports import REPORTS, Report
+from sources.klaviyo.reports import REPORTS, Report, ReportTable
 from sources.klaviyo.tally import Tally
+from sources.klaviyo.windows import Window
 from tests.sandbox.tiny import PlainEvent, tiny_account
 from tests.sources.clock import Clock
 
@@ -140,7 +141,8 @@ class Warehouse:
             Asking(conversion_metrics=tuple(METRICS), open_days=LONGEST, minutes=10_000), **arguments.pop("asking", {})
         )
         selected: list[Report | Aggregate] = [*(report for report in REPORTS if report.name in names), *aggregates]
-        reporting = Reporting(client, selected, now=pendulum.from_timestamp(self.clock()), **arguments)
+        now = pendulum.from_timestamp(self.clock())
+        reporting = Reporting(client, selected, held=self.held, now=now, **arguments)
         while not reporting.finished:
             reporting.package.begin()
             for reading in reporting.readings:
@@ -151,6 +153,10 @@ class Warehouse:
     def upsert(self, table: str, key: Sequence[str], rows: Sequence[Row]) -> None:
         for row in rows:
             self.tables[table][tuple(row[name] for name in key)] = row
+
+    def held(self, table: ReportTable, days: Window) -> list[Row]:
+        within = [row for row in self.rows(table.name) if days.start.date() <= row[table.period] < days.end.date()]
+        return [row for row in within if row["_deleted_at"] is None]
 
     def rows(self, table: str) -> list[Row]:
         return [*self.tables[table].values()]

@@ -12,7 +12,7 @@ from typing import Any
 import pendulum
 import pytest
 
-from sandbox.account import Account
+from sandbox.account import Account, Event, Events
 from sandbox.contract import load
 from sandbox.faults import Fault
 from sources.klaviyo import contract, klaviyo_reports
@@ -77,6 +77,52 @@ def test_four_hundred_days_of_daily_runs_tell_the_truth_and_ask_for_no_settled_d
         assert_equal_to_the_truth(warehouse, shop, "campaign_values", until=until.replace(day=1))
         assert_no_settled_day_is_asked_for_again(warehouse, "flow_series", lambda day: day)
         assert_no_settled_day_is_asked_for_again(warehouse, "campaign_values", lambda day: day.replace(day=1))
+
+
+def test_rows_that_an_open_day_no_longer_has_are_marked_with_what_was_told_last_and_come_back() -> None:
+    sent = Aggregate(metric="Received Email", by=("$message",))
+    with opened(Shop(60)) as warehouse:
+        warehouse.move_to(a_day_after(60))
+        names = ("flow_series", "flow_values", "campaign_values")
+        warehouse.run(*names, aggregates=[sent])
+        told = {name: {**rows} for name, rows in warehouse.tables.items()}
+        account = warehouse.sandbox.account
+        everything = account.events
+        account.events = Events([one for one in shop_events(everything) if about(one) != "FMSG"])
+        warehouse.sandbox.changed()
+        warehouse.move_to(a_day_after(61))
+        reporting = warehouse.run(*names, aggregates=[sent])
+        for name, rows in warehouse.tables.items():
+            period = "month" if name.endswith("values") else "day"
+            # The day that has settled since is asked for once more.
+            since = local_day(60 - LONGEST)
+            since = since.replace(day=1) if period == "month" else since
+            gone = {
+                key
+                for key, row in told[name].items()
+                if row[period] >= since
+                and "FMSG" in (row.get("flow_message_id"), *json.loads(row.get("dimensions") or "{}").values())
+            }
+            assert {key for key, row in rows.items() if row["_deleted_at"]} == gone, name
+            assert all({**rows[key], "_deleted_at": None} == told[name][key] for key in gone)
+            assert reporting.vanished[name] == len(gone)
+            assert bool(gone) == (name != "campaign_values")
+        account.events = everything
+        warehouse.sandbox.changed()
+        warehouse.move_to(a_day_after(62))
+        assert not +warehouse.run(*names, aggregates=[sent]).vanished
+        marked = [row for rows in warehouse.tables.values() for row in rows.values() if row["_deleted_at"]]
+        assert {row.get("day") or row["month"] for row in marked} == {local_day(60 - LONGEST)}, (
+            "settled days are not asked for again"
+        )
+
+
+def shop_events(events: Events) -> list[Event]:
+    return [events.at(place) for place in range(len(events))]
+
+
+def about(event: Event) -> str:
+    return str((event.properties or {}).get("$message"))
 
 
 # --- the day's allowance ---------------------------------------------------------------------------------------------
