@@ -17,15 +17,19 @@ from sources.klaviyo import REVISION, contract
 from sources.klaviyo.aggregates import Aggregate
 from sources.klaviyo.contract import Contract, Endpoint
 from sources.klaviyo.reports import REPORTS
-from sources.klaviyo.resources import RESOURCES
+from sources.klaviyo.resources import RESOURCES, at
 from sources.klaviyo.spec import Resource
-from sources.klaviyo.tables import table
+from sources.klaviyo.tables import Column, table
 from sources.klaviyo.walk import Walk
 
 AGGREGATES: Final = Aggregate(metric="any")
 PAGE: Final = Path(__file__).parents[2] / "docs" / "resources.md"
 
 ELSEWHERE: Final = {
+    "/api/campaign-audiences/{id}/campaign-messages": "campaign_messages",
+    "/api/campaign-messages": "campaign_messages",
+    "/api/campaigns/{id}/campaign-audiences": "campaign_audiences",
+    "/api/campaigns/{id}/campaign-messages": "campaign_messages",
     "/api/campaigns/{id}/tags": "campaign_tags",
     "/api/catalog-categories/{id}/items": "catalog_category_items",
     "/api/catalog-items/{id}/categories": "catalog_category_items",
@@ -56,7 +60,10 @@ ELSEWHERE: Final = {
 RELATED_TYPES: Final = (
     "only that one type of custom object may be related to another, by a request for each; no related objects"
 )
+TAGS_OF_MESSAGES: Final = "tags are the campaign's; of its messages there would be a request for each, 60 a minute"
 NOT_LOADED: Final = {
+    "/api/campaign-messages/{id}/relationships/tags": TAGS_OF_MESSAGES,
+    "/api/campaign-messages/{id}/tags": TAGS_OF_MESSAGES,
     "/api/object-schemas/{id}/relationships/object-schemas": RELATED_TYPES,
     "/api/object-schemas/{id}/relationships/profile-object-schemas": RELATED_TYPES,
     "/api/object-types/{id}/relationships/object-types": RELATED_TYPES,
@@ -65,9 +72,9 @@ NOT_LOADED: Final = {
 """Collections whose rows are nowhere, and why."""
 
 
-def where_else(path: str) -> str:
+def where_else(path: str, facts: Contract) -> str:
     """Where the rows of a collection are that no table is read from, or why they are nowhere. Raises KeyError."""
-    paths = {resource.endpoint: resource.name for resource in RESOURCES if not resource.include}
+    paths = {resource.endpoint: resource.name for resource in at(facts.revision) if not resource.include}
     whole = path.replace("/relationships/", "/")
     if path in NOT_LOADED:
         return f"not loaded: {NOT_LOADED[path]}"
@@ -87,29 +94,59 @@ def reference(facts: Contract) -> Iterator[str]:
         "show it any more. Limits are Klaviyo's own, of which a run takes its share. Rows per request are the most that a page holds."
     )
     yield ""
+    resources = at(facts.revision)
     for title, of in (("Loaded by default", False), ("Loaded when named with `--select`", True)):
-        chosen = [resource for resource in RESOURCES if bool(resource.optional) == of]
         yield f"## {title}"
         yield ""
         yield "| table | grain | read | requests for 1,000 rows | limits |"
         yield "|---|---|---|---|---|"
-        for resource in chosen:
-            yield (
-                f"| [`{resource.name}`](#{resource.name}) | {resource.grain} | {how(resource)} | {cost(resource, facts)} "
-                f"| {limits(resource, facts)} |"
-            )
+        for resource in resources:
+            if bool(resource.optional) == of:
+                yield (
+                    f"| [`{resource.name}`](#{resource.name}) | {resource.grain} | {how(resource)} | {cost(resource, facts)} "
+                    f"| {limits(resource, facts)} |"
+                )
         yield ""
     yield "## Table by table"
     yield ""
-    for resource in RESOURCES:
+    for resource in resources:
         yield from section(resource, facts)
     yield from reports(facts)
-    yield from others(facts)
+    yield "## Collections that no table is read from"
+    yield ""
+    yield from others(unread(facts), facts)
+    for revision in contract.revisions():
+        if revision > facts.revision:
+            yield from changes(contract.load(revision), facts)
+
+
+def changes(later: Contract, facts: Contract) -> Iterator[str]:
+    """What another revision tells otherwise."""
+    before = at(facts.revision)
+    yield ""
+    yield f"## At revision {later.revision}"
+    yield ""
+    yield "All is as above but for these tables and columns; [revisions.md](revisions.md) says more of campaigns."
+    yield ""
+    for resource in at(later.revision):
+        if resource not in before:
+            yield from section(resource, later)
+            continue
+        there = {column.name for column in table(resource, facts).columns}
+        added = tuple(column for column in table(resource, later).columns if column.name not in there)
+        if added:
+            yield f"### {resource.name} from {later.revision} on"
+            yield ""
+            yield f"- more columns: {typed(added)}"
+            yield ""
+    yield f"### Collections of {later.revision} that no table is read from"
+    yield ""
+    yield from others([path for path in unread(later) if path not in unread(facts)], later)
 
 
 def section(resource: Resource, facts: Contract) -> Iterator[str]:
     raw, endpoint = table(resource, facts), facts.collection(resource.endpoint)
-    yield f"### {resource.name}"
+    yield f"### {resource.name}{f' from {resource.since} on' if resource.since else ''}"
     yield ""
     yield f"{resource.grain[0].upper()}{resource.grain[1:]}."
     if resource.optional:
@@ -120,7 +157,7 @@ def section(resource: Resource, facts: Contract) -> Iterator[str]:
     yield f"- read: {how(resource)}"
     yield f"- requests for 1,000 rows: {cost(resource, facts)}; limits: {limits(resource, facts)}"
     yield f"- scopes: {names(endpoint.scopes)}"
-    yield f"- columns: {', '.join(f'`{column.name}` {column.type}' for column in raw.columns if column.name[0] != '_')}"
+    yield f"- columns: {typed(raw.columns)}"
     yield ""
 
 
@@ -209,24 +246,26 @@ def reports(facts: Contract) -> Iterator[str]:
     yield ""
     for one in (*REPORTS, AGGREGATES):
         raw = one.table(facts)
-        columns = (column for column in raw.columns if column.name[0] != "_")
-        yield f"- columns of `{raw.name}`: {', '.join(f'`{column.name}` {column.type}' for column in columns)}"
+        yield f"- columns of `{raw.name}`: {typed(raw.columns)}"
     yield ""
 
 
-def others(facts: Contract) -> Iterator[str]:
-    """Every other collection, and where its rows are."""
-    yield "## Collections that no table is read from"
-    yield ""
+def typed(columns: tuple[Column, ...]) -> str:
+    """The columns but for our own."""
+    return ", ".join(f"`{column.name}` {column.type}" for column in columns if column.name[0] != "_")
+
+
+def others(paths: list[str], facts: Contract) -> Iterator[str]:
+    """Other collections, and where their rows are."""
     yield "| collection | its rows are in |"
     yield "|---|---|"
-    for path in unread(facts):
-        yield f"| `GET {path}` | {where_else(path)} |"
+    for path in paths:
+        yield f"| `GET {path}` | {where_else(path, facts)} |"
 
 
 def unread(facts: Contract) -> list[str]:
     """Collections that Klaviyo lists and no resource names."""
-    read = {resource.endpoint for resource in RESOURCES}
+    read = {resource.endpoint for resource in at(facts.revision)}
     listed = [endpoint.path for name, endpoint in facts.endpoints.items() if name.startswith("GET") and endpoint.many]
     return [path for path in listed if path not in read]
 

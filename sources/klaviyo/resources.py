@@ -98,6 +98,22 @@ WEBHOOKS: Final = Resource(
     optional="webhooks are a feature of some plans; elsewhere Klaviyo refuses the request",
 )
 
+NEWER_SCOPE: Final = "needs {}, a scope so new that keys made earlier may lack it"
+TRANSLATIONS: Final = Resource(
+    name="translations",
+    grain="one row per translated message, template or block: its locales",
+    # Elsewhere, Klaviyo does not say what is translated.
+    linked=("campaign-variation", "flow-message", "template", "template-universal-content"),
+    optional=NEWER_SCOPE.format("translations:read"),
+    since=OMNI,
+)
+SENDERS: Final = Resource(
+    name="text_messaging_senders",
+    grain="one row per number or name that text messages are sent from",
+    optional=NEWER_SCOPE.format("sender-config:read"),
+    since=OMNI,
+)
+
 JOBS: Final = tuple(
     f"{thing}_bulk_{act}_jobs"
     for thing, acts in {
@@ -127,6 +143,35 @@ TABLE: Final = (
         include="webhook-topics",
         links=True,
         optional=WEBHOOKS.optional,
+    ),
+    Resource(
+        name="billing_usage",
+        grain="one row per kind of usage: how much of the plan the current period has used",
+        optional=NEWER_SCOPE.format("usage:read"),
+        since=OMNI,
+    ),
+    SENDERS,
+    Resource(
+        name="text_messaging_sender_registrations",
+        grain="one row per registration of a sender with carriers",
+        along=SENDERS,
+        include="text-messaging-sender-registration",
+        optional=SENDERS.optional,
+        since=OMNI,
+    ),
+    *(
+        Resource(name=name, grain=grain, linked=linked, optional=NEWER_SCOPE.format("brands:read"), since=OMNI)
+        for name, grain, linked in (
+            ("brand_colors", "one row per group of the brand's colours", ()),
+            ("brand_buttons", "one row per style of buttons", ()),
+            ("brand_logos", "one row per logo", ("image",)),
+            ("brand_social_groups", "one row per group of links to social media", ()),
+            (
+                "brand_email_defaults",
+                "one row per set of styles that new e-mails begin with",
+                ("brand-button", "brand-logo", "brand-social-group"),
+            ),
+        )
     ),
     # --- metrics ---------------------------------------------------------------------------------------------
     METRICS,
@@ -357,6 +402,18 @@ TABLE: Final = (
     Resource(name="web_feeds", grain="one row per feed that templates draw from"),
     Resource(name="tags", grain="one row per tag", linked=("tag-group",)),
     Resource(name="tag_groups", grain="one row per group of tags"),
+    TRANSLATIONS,
+    Resource(
+        name="translation_values",
+        grain="one row per translation: its texts by locale as one document",
+        per=TRANSLATIONS,
+        path="/api/translations/{id}",
+        fields=("values",),
+        additional_fields=("values",),
+        revisit=A_WEEK,
+        optional=f"a request for each translation, 150 a minute; {TRANSLATIONS.optional}",
+        since=OMNI,
+    ),
     # --- forms -----------------------------------------------------------------------------------------------
     FORMS,
     Resource(

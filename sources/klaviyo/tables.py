@@ -105,7 +105,7 @@ def table(resource: Resource, contract: Contract) -> Table:
 
 def included_table(resource: Resource, contract: Contract, endpoint: Endpoint, whole: ObjectType) -> Table:
     """The table of what is included in the pages of a collection, or of the links to it."""
-    kind = whole.to_many[resource.include]
+    kind = whole.related[resource.include]
     if resource.links:
         key = (id_column(whole.type), id_column(kind))
         return Table(resource=resource, key=key, attributes={}, to_one=(), included=kind)
@@ -123,7 +123,7 @@ def included_table(resource: Resource, contract: Contract, endpoint: Endpoint, w
 def object_type(resource: Resource, contract: Contract) -> str:
     """The type of a resource's rows."""
     whole = contract.objects[contract.collection(resource.endpoint).object]
-    return whole.to_many[resource.include] if resource.include else whole.type
+    return whole.related[resource.include] if resource.include else whole.type
 
 
 def parent_column(shape: ObjectType, parent: str) -> str:

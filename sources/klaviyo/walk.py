@@ -128,9 +128,9 @@ class Walk:
         fields = {whole.type: self.host.fields}
         # Of what is included for its id alone, attributes would only make pages larger.
         links = [resource.include for resource in self.resources if resource.links and resource.include]
-        fields |= {(whole.to_one | whole.to_many)[relation]: ("id",) for relation in (*self.host.linked, *links)}
+        fields |= {whole.related[relation]: ("id",) for relation in (*self.host.linked, *links)}
         if self.only:
-            kinds = [whole.type, *(whole.to_many[one.include] for one in self.resources if one.include)]
+            kinds = [whole.type, *(whole.related[one.include] for one in self.resources if one.include)]
             # Types spell the time of their last change differently.
             fields |= {
                 kind: tuple(name for name in self.only if name in endpoint.fields.get(kind, ())) for kind in kinds

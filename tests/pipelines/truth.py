@@ -75,7 +75,19 @@ TABLES = {
         if thing != "coupon_code" or act == "create"
     },
 }
-OMNI_TABLES = {"campaign_audiences": "campaign-audience", "campaign_variations": "campaign-variation"}
+OMNI_TABLES = {
+    "campaign_audiences": "campaign-audience",
+    "campaign_variations": "campaign-variation",
+    "billing_usage": "billing-usage",
+    "text_messaging_senders": "text-messaging-sender",
+    "text_messaging_sender_registrations": "text-messaging-sender-registration",
+    "brand_colors": "brand-color",
+    "brand_buttons": "brand-button",
+    "brand_logos": "brand-logo",
+    "brand_social_groups": "brand-social-group",
+    "brand_email_defaults": "brand-email-default",
+    "translations": "translation",
+}
 SHORTENED = NamingConvention(63)
 """PostgreSQL keeps so many characters of a name; dlt shortens longer ones."""
 WITHHELD = {
@@ -83,16 +95,22 @@ WITHHELD = {
     "template": {"definition"},
     "flow": {"definition"},
     "form": {"definition"},
+    "translation": {"values"},
 }
 """Attributes that are given only when asked for, and have a table of their own."""
 UNLINKED = {"coupon-code": {"profile"}, "object-schema": {"source-mapping"}}
-UNLINKED_IN_OMNI = {"campaign-message": {"template", "image"}, "campaign-variation": {"image", "translation"}}
+UNLINKED_IN_OMNI = {
+    "campaign-message": {"template", "image"},
+    "campaign-variation": {"image", "translation"},
+    "translation": {"consent-page"},
+}
 """Relations that Klaviyo does not link in the documents that we ask for: there, their ids are null."""
 PARTS = {
     "profile_predictions": ("profile", "predictive_analytics"),
     "template_definitions": ("template", "definition"),
     "flow_definitions": ("flow", "definition"),
     "form_definitions": ("form", "definition"),
+    "translation_values": ("translation", "values"),
 }
 """Tables of a single attribute."""
 HELD = {

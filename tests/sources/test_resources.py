@@ -4,17 +4,28 @@ from datetime import timedelta
 
 import pytest
 
-from sources.klaviyo.contract import Contract, Endpoint
+from sources.klaviyo.contract import REVISION, Contract, Endpoint, load, revisions
 from sources.klaviyo.errors import UnknownResource
-from sources.klaviyo.resources import NAMES, RESOURCES, select
+from sources.klaviyo.resources import NAMES, RESOURCES, TABLE, at, select
 from sources.klaviyo.spec import Cursor, Resource
 from sources.klaviyo.tables import DELETED_AT, ROW_HASH, table
 from tests.sources.filters import conditions
 
-each_resource = pytest.mark.parametrize("resource", RESOURCES, ids=NAMES)
-each_host = pytest.mark.parametrize(
-    "host", dict.fromkeys(resource.host for resource in RESOURCES), ids=lambda host: host.name
-)
+
+def spelled(resource: Resource) -> str:
+    return resource.name + (f" since {resource.since}" if resource.since else "")
+
+
+each_resource = pytest.mark.parametrize("resource", TABLE, ids=spelled)
+each_host = pytest.mark.parametrize("host", dict.fromkeys(resource.host for resource in TABLE), ids=spelled)
+
+
+@pytest.fixture
+def facts(request: pytest.FixtureRequest) -> Contract:
+    """Of the default revision, or of one that tells the resource where that does not."""
+    given = request.node.callspec.params
+    resource = given["resource"] if "resource" in given else given["host"]
+    return load(next(revision for revision in (REVISION, *revisions()) if resource.told_at(revision)))
 
 
 def endpoint_of(resource: Resource, facts: Contract) -> Endpoint:
@@ -30,7 +41,7 @@ def test_klaviyo_lists_the_collection(resource: Resource, facts: Contract) -> No
 def test_the_relationship_may_be_included(resource: Resource, facts: Contract) -> None:
     if resource.include:
         assert resource.include in endpoint_of(resource, facts).include
-        assert resource.include in facts.objects[endpoint_of(resource, facts).object].to_many
+        assert resource.include in facts.objects[endpoint_of(resource, facts).object].related
 
 
 @each_host
@@ -107,8 +118,8 @@ def test_a_field_that_is_not_asked_for_has_no_columns(host: Resource, facts: Con
 
 
 @each_host
-def test_walks_over_one_collection_ask_it_the_same_questions(host: Resource) -> None:
-    for other in RESOURCES:
+def test_walks_over_one_collection_ask_it_the_same_questions(host: Resource, facts: Contract) -> None:
+    for other in at(facts.revision):
         if other.endpoint == host.endpoint:
             assert [*other.host.partitions] == [*host.partitions]
 
@@ -158,7 +169,8 @@ def test_only_what_is_read_in_windows_carries_a_hash(resource: Resource, facts: 
 
 @each_resource
 def test_whatever_rides_along_rides_with_a_resource_of_the_table(resource: Resource) -> None:
-    assert resource.host in RESOURCES
+    assert resource.host in TABLE
+    assert (resource.since, resource.until) == (resource.host.since, resource.host.until)
     assert resource.host.along is None
 
 

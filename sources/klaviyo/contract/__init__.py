@@ -76,6 +76,11 @@ class ObjectType:
     """The type that each relationship leads to."""
     to_many: dict[str, str]
 
+    @property
+    def related(self) -> dict[str, str]:
+        """The type that any relationship leads to."""
+        return self.to_one | self.to_many
+
 
 @dataclass(frozen=True)
 class Contract:
