@@ -191,44 +191,77 @@ REDACTED = "redacted"
 
 
 class JoinList(Change, kw_only=True):
-    """Profiles join a list, and Klaviyo tells it by an event. A member that joins again has joined at the new time."""
+    """Profiles join a list. A member that joins again has joined at the new time."""
 
     command = "join_list"
     list_: str = msgspec.field(name="list")
     profiles: list[str] | None = None
     count: Count = 1
+    told: bool = True
+    """By an event."""
 
     def apply(self, account: Account) -> Summary:
         joined = find(account, "list", self.list_)
         members = account.list_members.setdefault(joined.id, {})
         others = (profile for profile in account.objects["profile"] if profile not in members)
-        metric = find(account, "metric", "Subscribed to List").id
         profiles = self.profiles or [profile for profile, _ in zip(others, range(self.count), strict=False)]
-        dice = self.dice(account)
         for profile in profiles:
             members[find(account, "profile", profile).id] = instant(self.second)
-            event = write_event(account, dice, self.second, metric, profile)
-            event.properties = {"List": joined.attributes["name"], "list_id": joined.id, "$event_id": event.id}
-            account.events.add(event)
+        if self.told:
+            tell(account, self, "Subscribed to List", joined, profiles)
         return {"list": joined.id, "profiles": profiles}
 
 
 class LeaveList(Change, kw_only=True):
-    """Members leave a list; nothing tells it."""
+    """Members leave a list; nothing tells it, unless they unsubscribe."""
 
     command = "leave_list"
     list_: str = msgspec.field(name="list")
     profiles: list[str] | None = None
     count: Count = 1
+    told: bool = False
+    """By an event."""
 
     def apply(self, account: Account) -> Summary:
         left = find(account, "list", self.list_)
         members = account.list_members.get(left.id, {})
         profiles = self.profiles or [*members][: self.count]
-        for profile in profiles:
-            if members.pop(profile, None) is None:
-                raise ValueError(f"Profile {profile!r} is not in list {left.id!r}.")
+        leave(members, left, profiles)
+        if self.told:
+            tell(account, self, "Unsubscribed from List", left, profiles)
         return {"list": left.id, "profiles": profiles}
+
+
+class RecomputeSegment(Change, kw_only=True):
+    """Klaviyo finds other members for a segment; nothing tells it."""
+
+    command = "recompute_segment"
+    segment: str
+    join: list[str] = []
+    leave: list[str] = []
+
+    def apply(self, account: Account) -> Summary:
+        segment = find(account, "segment", self.segment)
+        members = account.segment_members.setdefault(segment.id, {})
+        leave(members, segment, self.leave)
+        for profile in self.join:
+            members[find(account, "profile", profile).id] = instant(self.second)
+        return {"segment": segment.id, "joined": self.join, "left": self.leave}
+
+
+def leave(members: dict[str, str], group: Object, profiles: list[str]) -> None:
+    for profile in profiles:
+        if members.pop(profile, None) is None:
+            raise ValueError(f"Profile {profile!r} is not in {group.type} {group.id!r}.")
+
+
+def tell(account: Account, change: Change, name: str, group: Object, profiles: list[str]) -> None:
+    """An event of each profile, about a list."""
+    metric, dice = find(account, "metric", name).id, change.dice(account)
+    for profile in profiles:
+        event = write_event(account, dice, change.second, metric, profile)
+        event.properties = {"List": group.attributes["name"], "list_id": group.id, "$event_id": event.id}
+        account.events.add(event)
 
 
 class OfOne(Change, kw_only=True):
@@ -262,6 +295,22 @@ class Rename(OfOne):
         renamed.attributes["name"] = self.name or f"{renamed.attributes['name']} (renamed)"
         touch(renamed, self.moment)
         return self.summary(renamed)
+
+
+class Edit(OfOne, kw_only=True):
+    """New values for attributes of an object; of a silent change its mark of change says nothing."""
+
+    command = "edit"
+    attributes: dict[str, Any]
+    silent: bool = False
+
+    def apply(self, account: Account) -> Summary:
+        edited = self.choose(account)
+        refuse_unknown(edited, self.attributes)
+        edited.attributes.update(self.attributes)
+        if not self.silent:
+            touch(edited, self.moment)
+        return self.summary(edited)
 
 
 class Archive(OfOne, kw_only=True):
@@ -379,7 +428,9 @@ CHANGES: dict[str, Callable[[Account, dict[str, Any]], Summary]] = {
         DeleteProfile,
         JoinList,
         LeaveList,
+        RecomputeSegment,
         Rename,
+        Edit,
         Archive,
         Delete,
         Add,

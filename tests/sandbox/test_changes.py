@@ -252,12 +252,43 @@ def test_leaving_a_list_leaves_no_trace(account: Account, change: Change) -> Non
     assert len(account.events) == events
 
 
+def test_who_unsubscribes_is_told_by_an_event(account: Account, change: Change) -> None:
+    left = change("leave_list", list="Customers", told=True, at=LATER)["profiles"][0]
+    told = [each for each in events_of(account, left) if each.datetime == STAMP]
+    assert [(each.properties or {})["List"] for each in told] == ["Customers"]
+    assert told[0].metric_id == named(account, "metric", "Unsubscribed from List").id
+
+
+def test_who_is_added_to_a_list_is_not_always_told(account: Account, change: Change) -> None:
+    events = len(account.events)
+    change("join_list", list="Catalogue by Post", told=False)
+    assert len(account.events) == events
+
+
+def test_a_recomputed_segment_has_other_members(account: Account, change: Change) -> None:
+    segment, members = next((key, found) for key, found in account.segment_members.items() if found)
+    left = next(iter(members))
+    joined = next(profile for profile in account.objects["profile"] if profile not in members)
+    change("recompute_segment", segment=segment, join=[joined], leave=[left], at=LATER)
+    assert left not in members
+    assert members[joined] == STAMP
+
+
 def test_only_members_can_leave(account: Account, change: Change) -> None:
     with pytest.raises(ValueError, match="not in list"):
         change("leave_list", list="Catalogue by Post", profiles=[customer(account).id])
 
 
 # Objects
+
+
+@pytest.mark.parametrize("silent", [True, False])
+def test_an_object_is_edited_and_may_keep_its_mark_of_change(account: Account, change: Change, silent: bool) -> None:  # noqa: FBT001
+    template = next(iter(account.objects["template"].values()))
+    before = template.attributes["updated"]
+    change("edit", type="template", id=template.id, attributes={"html": "<p>new</p>"}, silent=silent, at=LATER)
+    assert template.attributes["html"] == "<p>new</p>"
+    assert template.attributes["updated"] == (before if silent else STAMP)
 
 
 @pytest.mark.parametrize("type_", ["campaign", "flow", "list", "segment", "template", "tag", "form", "image"])
