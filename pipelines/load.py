@@ -19,6 +19,7 @@ from pendulum import DateTime
 
 from pipelines.absence import mark_vanished
 from pipelines.errors import ConfigurationError, Exit, RunError
+from pipelines.history import Looking
 from pipelines.known import WarehouseRows
 from pipelines.progress import Watch
 from pipelines.reports import REPORT_NAMES, report_names, reporting
@@ -120,7 +121,15 @@ def load(settings: Settings, warehouse: Warehouse, request: Request, watch: Watc
         run.vanished |= reports.vanished
         with destination_errors(warehouse):
             run.finish(*outcome(run.tallies))
-            record(pipeline, run)
+            looking = Looking(
+                pipeline,
+                run,
+                extraction.walks,
+                first_load_id,
+                whole=not (request.start or request.end or request.again),
+                refreshed=request.refreshed,
+            )
+            record(pipeline, run, [looking.resource()])
     except (RunError, OSError) as error:
         failure = explain(error, warehouse)
         run.finish(failure.exit if isinstance(failure, RunError) else Exit.FAILED, str(failure))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any, Final
@@ -13,6 +13,7 @@ from uuid import uuid4
 import dlt
 import pendulum
 import pyarrow as pa
+from dlt.extract import DltResource
 from pendulum import DateTime
 
 from pipelines.errors import Exit
@@ -81,19 +82,25 @@ class Run:
     def __post_init__(self) -> None:
         self.began = time.monotonic()
 
+    @property
+    def now(self) -> DateTime:
+        """As far as the run's own clock has come."""
+        return self.started_at.add(seconds=time.monotonic() - self.began)
+
     def finish(self, exit_code: Exit, message: str = "") -> None:
-        self.seconds = time.monotonic() - self.began
-        self.finished_at, self.exit, self.message = self.started_at.add(seconds=self.seconds), exit_code, message
+        self.finished_at, self.exit, self.message = self.now, exit_code, message
+        self.seconds = (self.finished_at - self.started_at).total_seconds()
 
 
-def record(pipeline: dlt.Pipeline, run: Run) -> None:
-    """Append the run to the run tables, and say anew which windows are complete."""
+def record(pipeline: dlt.Pipeline, run: Run, history: Sequence[DltResource] = ()) -> None:
+    """Append the run to the run tables, say anew which windows are complete, and keep what the run adds to history."""
 
     @dlt.source(name=SCHEMA, max_table_nesting=0)
     def bookkeeping() -> Any:  # noqa: ANN401 - dlt resources
         yield resource(RUNS, RUN_COLUMNS, [run_row(run)], "append")
         yield resource(RUN_RESOURCES, RUN_RESOURCE_COLUMNS, [tally_row(run, tally) for tally in run.tallies], "append")
         yield resource(WINDOWS, WINDOW_COLUMNS, window_rows(pipeline), "replace")
+        yield from history
 
     pipeline.run(bookkeeping())
 

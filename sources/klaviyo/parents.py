@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import threading
 from datetime import datetime
-from typing import Final
 
 from sources.klaviyo.client import Client
 from sources.klaviyo.contract import Contract
 from sources.klaviyo.rows import Item, Page, PageReader, column
-from sources.klaviyo.spec import Resource
+from sources.klaviyo.spec import MARKS, Resource
 from sources.klaviyo.tally import Tally
 from sources.klaviyo.walk import Walk
 
 Listing = dict[str, datetime | None]
 """Ids, and when each object changed last, where it says so."""
-
-MARKS: Final = ("updated", "updated_at")
 
 
 class Parents:

@@ -7,7 +7,7 @@ from typing import Final
 
 from sources.klaviyo.contract import REVISION
 from sources.klaviyo.errors import UnknownResource
-from sources.klaviyo.spec import Cursor, Resource
+from sources.klaviyo.spec import Cursor, Resource, Versioned
 
 # Klaviyo leaves archived things out unless they are asked for, and lists campaigns one channel at a time.
 ARCHIVED: Final = {"listed": "", "archived": "equals(archived,true)"}
@@ -19,6 +19,10 @@ CAMPAIGN_QUERIES: Final = {
 
 OMNI: Final = "2026-10-15"
 """The revision from which a campaign has several messages, each with an audience and variations, and says little itself."""
+
+AUDIENCES: Final = ("audiences__included", "audiences__excluded")
+SCREENSHOT: Final = ("screenshot_status", "screenshot_url")
+"""Addresses that Klaviyo signs anew for each day."""
 
 EVENTS: Final = Resource(
     name="events",
@@ -34,6 +38,7 @@ CAMPAIGNS: Final = Resource(
     grain="one row per campaign",
     cursor=Cursor(field="updated_at"),
     partitions=CAMPAIGN_QUERIES,
+    versioned=Versioned(unordered=AUDIENCES),
     until=OMNI,
 )
 # Status, times and audiences hang from it: one walk reads it whole, with all of them.
@@ -43,6 +48,7 @@ OMNI_CAMPAIGNS: Final = Resource(
     # Whether archived ones are listed unasked is not said.
     partitions={"listed": "equals(archived,false)", "archived": "equals(archived,true)"},
     lifted="definition",
+    versioned=Versioned(unordered=AUDIENCES),
     since=OMNI,
 )
 OMNI_MESSAGES: Final = Resource(
@@ -50,15 +56,23 @@ OMNI_MESSAGES: Final = Resource(
     grain="one row per message of a campaign",
     along=OMNI_CAMPAIGNS,
     include="campaign-messages",
+    versioned=Versioned(),
     since=OMNI,
 )
-FLOWS: Final = Resource(name="flows", grain="one row per flow", cursor=Cursor(field="updated"), partitions=ARCHIVED)
+FLOWS: Final = Resource(
+    name="flows",
+    grain="one row per flow",
+    cursor=Cursor(field="updated"),
+    partitions=ARCHIVED,
+    versioned=Versioned(),
+)
 FLOW_ACTIONS: Final = Resource(
     name="flow_actions",
     grain="one row per action (step) of a flow",
     path="/api/flows",
     partitions=ARCHIVED,
     include="flow-actions",
+    versioned=Versioned(),
 )
 METRICS: Final = Resource(
     name="metrics",
@@ -78,9 +92,13 @@ PROFILES: Final = Resource(
     ),
     additional_fields=("subscriptions",),
 )
-LISTS: Final = Resource(name="lists", grain="one row per list")
-SEGMENTS: Final = Resource(name="segments", grain="one row per segment")
-FORMS: Final = Resource(name="forms", grain="one row per form")
+LISTS: Final = Resource(name="lists", grain="one row per list", versioned=Versioned())
+SEGMENTS: Final = Resource(
+    name="segments",
+    grain="one row per segment",
+    versioned=Versioned(volatile=("is_processing",), unordered=("definition__condition_groups",)),
+)
+FORMS: Final = Resource(name="forms", grain="one row per form", versioned=Versioned())
 CATALOG_ITEMS: Final = Resource(name="catalog_items", grain="one row per item of the catalog")
 CATALOG_CATEGORIES: Final = Resource(name="catalog_categories", grain="one row per category of the catalog")
 COUPONS: Final = Resource(name="coupons", grain="one row per coupon")
@@ -329,6 +347,7 @@ TABLE: Final = (
         # Elsewhere, Klaviyo does not say which template and image.
         linked=("template", "image"),
         revisit=A_DAY,
+        versioned=Versioned(),
         until=OMNI,
     ),
     Resource(
@@ -355,6 +374,7 @@ TABLE: Final = (
         grain="one row per audience of a campaign",
         along=OMNI_CAMPAIGNS,
         include="campaign-audiences",
+        versioned=Versioned(unordered=("definition__included", "definition__excluded")),
         since=OMNI,
     ),
     Resource(
@@ -363,6 +383,7 @@ TABLE: Final = (
         per=OMNI_MESSAGES,
         path="/api/campaign-messages/{id}/campaign-variations",
         revisit=A_DAY,
+        versioned=Versioned(),
         since=OMNI,
     ),
     FLOWS,
@@ -374,6 +395,10 @@ TABLE: Final = (
         fields=("definition",),
         additional_fields=("definition",),
         revisit=A_WEEK,
+        # Klaviyo lists the steps in any order, and groups of conditions are sets.
+        versioned=Versioned(
+            unordered=("definition__actions", "definition__triggers", "definition__profile_filter__condition_groups")
+        ),
     ),
     FLOW_ACTIONS,
     Resource(name="flow_tags", grain="one row per flow and tag", along=FLOW_ACTIONS, include="tags", links=True),
@@ -383,20 +408,28 @@ TABLE: Final = (
         per=FLOW_ACTIONS,
         path="/api/flow-actions/{id}/flow-messages",
         revisit=A_WEEK,
+        versioned=Versioned(unordered=("definition__additional_filters__condition_groups",)),
     ),
-    Resource(name="templates", grain="one row per template", cursor=Cursor(field="updated")),
+    Resource(
+        name="templates",
+        grain="one row per template",
+        cursor=Cursor(field="updated"),
+        versioned=Versioned(volatile=SCREENSHOT),
+    ),
     Resource(
         name="template_definitions",
         grain="one row per template: its blocks and styles, where it was made with the editor",
         path="/api/templates",
         fields=("definition",),
         additional_fields=("definition",),
+        versioned=Versioned(),
         optional="large documents, read whole: a request for each 10 templates",
     ),
     Resource(
         name="template_universal_content",
         grain="one row per block that templates share",
         cursor=Cursor(field="updated"),
+        versioned=Versioned(volatile=SCREENSHOT),
     ),
     Resource(name="images", grain="one row per uploaded image", cursor=Cursor(field="updated_at")),
     Resource(name="web_feeds", grain="one row per feed that templates draw from"),
@@ -422,6 +455,7 @@ TABLE: Final = (
         per=FORMS,
         path="/api/forms/{id}/form-versions",
         revisit=A_DAY,
+        versioned=Versioned(),
     ),
     Resource(
         name="form_definitions",
@@ -430,6 +464,7 @@ TABLE: Final = (
         path="/api/forms/{id}",
         fields=("definition",),
         revisit=A_WEEK,
+        versioned=Versioned(),
         optional="large documents: a request for each form, 60 a minute",
     ),
     # --- shop ------------------------------------------------------------------------------------------------

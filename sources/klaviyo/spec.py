@@ -11,6 +11,8 @@ from sources.klaviyo.contract import ColumnType
 
 LOOKBACK: Final = timedelta(minutes=10)
 """What a change may need to become visible."""
+MARKS: Final = ("updated", "updated_at")
+"""Attributes by which Klaviyo says when an object changed last."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +27,16 @@ class Cursor:
     """False where the attribute says when something happened rather than when the row last changed."""
     also: tuple[str, ...] = ()
     """Other times of change, which may leave the field as it was: what has one since the last run is read, too."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Versioned:
+    """That earlier versions of a table's rows are kept. A change of its mark of change alone makes none."""
+
+    volatile: tuple[str, ...] = ()
+    """Columns that change though nothing has been changed."""
+    unordered: tuple[str, ...] = ()
+    """JSON columns in whose arrays, at any depth, order means nothing."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -70,6 +82,7 @@ class Resource:
     links: bool = False
     lifted: str = ""
     """An attribute whose parts are columns by their own names."""
+    versioned: Versioned | None = None
     optional: str = ""
     """Why this is read only when it is named, and what it costs."""
 
@@ -86,6 +99,8 @@ class Resource:
             raise ValueError(f"{self.name}: {{id}} stands for the id of what it is listed per")
         if self.revisit and (self.cursor or not self.per):
             raise ValueError(f"{self.name}: parents are revisited where children have no cursor of their own")
+        if self.versioned and (self.links or self.each):
+            raise ValueError(f"{self.name}: versions are kept of rows that have an id")
         if self.per and self.per.host.per:
             raise ValueError(f"{self.name}: {self.per.name} cannot be listed by itself")
 

@@ -27,11 +27,13 @@ def test_postgres_holds_the_account_and_follows_its_changes(job: Job, sandbox: S
     assert {"events": "datetime", "profiles": "updated", "templates": "updated"}.items() <= indexed(postgres).items()
     lately = (datetime.now(UTC) - timedelta(seconds=30)).isoformat()
     change(sandbox, "add_events", count=20, at=lately)
-    change(sandbox, "rename", type="campaign", name="renamed", at=lately)
+    campaign = change(sandbox, "rename", type="campaign", name="renamed", at=lately)["id"]
     change(sandbox, "delete", type="list")
     second = job.load(destination="postgres", machine="two")
     assert sum(second.vanished.values()) > 0
     assert_postgres_equals_the_account()
+    versions = [row for row in postgres_rows(postgres, "versions") if row["id"] == campaign]
+    assert [row["changed"] for row in sorted(versions, key=lambda row: row["version"])] == ["[]", '["name"]']
 
 
 def indexed(url: str, *, unique: bool = False) -> dict[str, str]:

@@ -1,7 +1,7 @@
 with
 
 events as (
-    select * from {{ ref('int_event') }}
+    select * from {{ ref('stg_klaviyo__events') }}
     where not is_deleted
 ),
 
