@@ -32,7 +32,7 @@ from pipelines.scout import Scout
 from pipelines.settings import Settings
 from pipelines.warehouse import PIPELINE, SCHEMA, Warehouse, destination_errors
 from sources.klaviyo.errors import KlaviyoError, RevisionRetired, Unauthorized
-from sources.klaviyo.extraction import Extraction, nothing_known
+from sources.klaviyo.extraction import Extraction, forget_other_revisions, nothing_known
 from sources.klaviyo.limits import Limiter
 from sources.klaviyo.resources import ALL_NAMES
 from sources.klaviyo.tally import Status, Tally
@@ -104,7 +104,9 @@ class Prospect:
 
 def plan(settings: Settings, warehouse: Warehouse, request: Request) -> Prospect:
     """Ask and reckon; nothing is loaded, locked or written. Raises RunError."""
-    states = committed(warehouse)
+    state = committed(warehouse)
+    forget_other_revisions(state, settings.revision)
+    states = state.get("resources", {})
     extraction = extract(settings, request, nothing_known, frozenset(ALL_NAMES))
     scouts = [Scout(extraction, walk, states.get(walk.host.name, {})) for walk in extraction.walks]
     try:
@@ -175,8 +177,8 @@ def used(limiter: Limiter, rehearsals: Sequence[Rehearsal]) -> list[Use]:
     return uses
 
 
-def committed(warehouse: Warehouse) -> dict[str, dict[str, Any]]:
-    """What the warehouse says has been read, by walk: without a lock, a write, or a trace in the runs' working folder."""
+def committed(warehouse: Warehouse) -> dict[str, Any]:
+    """What the warehouse says has been read, as dlt's state of the source: without a lock, a write, or a trace in the runs' working folder."""
     if warehouse.path and not warehouse.path.exists():
         return {}
     with tempfile.TemporaryDirectory() as folder, destination_errors(warehouse):
@@ -189,8 +191,8 @@ def committed(warehouse: Warehouse) -> dict[str, dict[str, Any]]:
                 state: Any = load_pipeline_state_from_destination(PIPELINE, client)
             except DatabaseUndefinedRelation:
                 state = None
-    resources: dict[str, dict[str, Any]] = (state or {}).get("sources", {}).get(SCHEMA, {}).get("resources", {})
-    return resources
+    source: dict[str, Any] = (state or {}).get("sources", {}).get(SCHEMA, {})
+    return source
 
 
 def read_only(warehouse: Warehouse) -> Any:  # noqa: ANN401 - dlt's factory type is not exported
@@ -204,22 +206,21 @@ def read_only(warehouse: Warehouse) -> Any:  # noqa: ANN401 - dlt's factory type
 
 def print_prospect(console: Console, prospect: Prospect) -> None:
     """One line for each resource, one for each endpoint, one for each report, and a last one for the run."""
-    console.print(
-        table(("resource", "rows", "requests", "minutes", "quota", "rows are", "by"), map(cells, prospect.outlooks))
-    )
-    console.print()
-    console.print(
-        table(
-            ("endpoint", "requests", "a minute's limit", "share of it", "minutes"),
-            ((use.endpoint, use.requests, use.allowed, f"{use.quota:.0%}", use.minutes) for use in prospect.uses),
-        )
-    )
-    if prospect.inquiries:
+    if prospect.outlooks:
+        headings: tuple[str, ...] = ("resource", "rows", "requests", "minutes", "quota", "rows are", "by")
+        console.print(table(headings, map(cells, prospect.outlooks)))
         console.print()
+        uses = ((use.endpoint, use.requests, use.allowed, f"{use.quota:.0%}", use.minutes) for use in prospect.uses)
+        console.print(table(("endpoint", "requests", "a minute's limit", "share of it", "minutes"), uses))
+        console.print()
+    if prospect.inquiries:
         headings = ("report", "requests in a day", "allowed", "goes on", "questions due", "minutes", "")
         console.print(table(headings, map(inquiry_cells, prospect.inquiries)))
+        console.print()
+    questions = sum(inquiry.questions for inquiry in prospect.inquiries)
+    asked = f"{prospect.requests:,} requests" + (f" and {questions:,} questions" if prospect.inquiries else "")
     console.print(
-        f"\nabout {prospect.rows:,} rows with {prospect.requests:,} requests in {prospect.minutes:.1f} minutes, "
+        f"about {prospect.rows:,} rows with {asked} in {prospect.minutes:.1f} minutes, "
         f"and what the warehouse needs to load them; told by {prospect.asked} requests"
     )
 

@@ -131,15 +131,9 @@ class Extraction:
         reading.note()
 
     def notice_revision(self, walk: Walk) -> None:
-        """When the revision has changed, forget what has been read of tables that each tells otherwise: they are read again."""
-        if not any(map(told_otherwise, walk.resources)):
-            return
-        with self.lock:
-            state = dlt.current.source_state()
-            if state.get("revision", REVISION) != self.client.revision:
-                for name in {resource.host.name for resource in TABLE if told_otherwise(resource)}:
-                    dlt.current.resource_state(name).clear()
-                state["revision"] = self.client.revision
+        if any(map(told_otherwise, walk.resources)):
+            with self.lock:
+                forget_other_revisions(dlt.current.source_state(), self.client.revision)
 
     def give_up(self, walk: Walk, error: KlaviyoError) -> None:
         walk.tally.status = "not_permitted" if isinstance(error, NotPermitted) else "failed"
@@ -229,6 +223,15 @@ class Extraction:
         if walk.host not in walk.resources or not ledger.alike:
             return frozenset()
         return AnyOf([self.known(walk.tables[0], window) for window in windows])
+
+
+def forget_other_revisions(state: State, revision: str) -> None:
+    """When the revision has changed, forget what has been read of tables that each tells otherwise: they are read again."""
+    if state.get("revision", REVISION) == revision:
+        return
+    state["revision"] = revision
+    for name in {resource.host.name for resource in TABLE if told_otherwise(resource)}:
+        state.get("resources", {}).get(name, {}).clear()
 
 
 class AnyOf:

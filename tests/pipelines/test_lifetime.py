@@ -34,6 +34,12 @@ def test_the_last_six_months_of_a_revision_are_announced(revision: str, today: d
     assert all(part in str(text) for part in said)
 
 
+@pytest.fixture
+def revision() -> str:
+    """One that another follows."""
+    return "2026-07-15"
+
+
 def test_run_and_status_warn_of_it(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     cli.load("--select", "lists")
     for name, value in cli.env().items():

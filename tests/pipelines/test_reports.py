@@ -223,6 +223,8 @@ def test_plan_tells_what_is_due_and_what_is_spent(cli: Cli, sandbox: Sandbox) ->
     assert "questions due" in told.stdout
     line = next(line for line in told.stdout.splitlines() if line.startswith("flow_series"))
     assert line.split()[1:4] == ["0", "202", "1"]
+    assert "rows are" not in told.stdout, "there are no resources to tell of"
+    assert "0 requests and 3 questions" in told.stdout
     assert not [request for request in sandbox.api.requests if request["method"] == "POST"]
 
 

@@ -14,7 +14,7 @@ from sandbox.account import Attribution
 from sandbox.faults import Fault
 from sandbox.server import Sandbox
 from sources.klaviyo.errors import RevisionRetired, Unauthorized, Unreachable
-from sources.klaviyo.extraction import Extraction
+from sources.klaviyo.extraction import Extraction, forget_other_revisions
 from sources.klaviyo.resources import RESOURCES, select
 from sources.klaviyo.tables import Table
 from sources.klaviyo.tally import Tally
@@ -136,6 +136,18 @@ def test_a_full_refresh_reads_from_the_beginning_whatever_has_been_read(open_hou
     (events,), (profiles, *_) = house.asked("/api/events"), house.asked("/api/profiles")
     assert [one.operator for one in events] == ["less-than"]
     assert [one.operator for one in profiles] == ["greater-than", "less-than"]
+
+
+def test_a_change_of_revision_makes_what_it_tells_otherwise_unread() -> None:
+    read: dict[str, Any] = {"windows_read": {}}
+    state: dict[str, Any] = {"resources": {name: {**read} for name in ("campaigns", "campaign_messages", "events")}}
+    forget_other_revisions(state, "2026-07-15")
+    assert state["resources"]["campaigns"] == read
+    forget_other_revisions(state, "2026-10-15")
+    assert state["resources"] == {"campaigns": {}, "campaign_messages": {}, "events": read}
+    state["resources"]["campaigns"] = {**read}
+    forget_other_revisions(state, "2026-10-15")
+    assert state["resources"]["campaigns"] == read
 
 
 # --- trouble -------------------------------------------------------------------------------------------------------

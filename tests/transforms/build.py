@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,14 +13,22 @@ from dbt.artifacts.schemas.run import RunExecutionResult
 from dbt.cli.main import dbtRunner
 
 PROJECT: Final = Path(__file__).parents[2] / "transforms"
+PARSED: Final = "partial_parse.msgpack"
+
+parsed: list[Path] = []
+"""What the last build in this process knew of the project, by which the next need not read all of it again."""
 
 
 def build(workspace: Path, environment: Mapping[str, str], *arguments: str) -> dict[str, str]:
     """The outcome of every model and test by its name. Warnings of dbt fail the build."""
     folders = ["--target-path", str(workspace / "target"), "--log-path", str(workspace / "logs")]
     project = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
+    if parsed:
+        (workspace / "target").mkdir(exist_ok=True)
+        shutil.copy(parsed[-1], workspace / "target" / PARSED)
     with surroundings(environment):
         result = dbtRunner().invoke(["--quiet", "--warn-error", "build", *project, *folders, *arguments])
+    parsed.append(workspace / "target" / PARSED)
     assert isinstance(result.result, RunExecutionResult), result.exception
     return {node.node.name: f"{node.status}: {node.message}".lower() for node in result.result.results}
 

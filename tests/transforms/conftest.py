@@ -42,7 +42,7 @@ class Built:
             return database.execute(statement).fetchall()
 
     def columns(self, relation: str) -> list[tuple[str, str]]:
-        schema = "stg" if relation.startswith(("stg", "seed")) else "marts"
+        schema = "stg" if relation.startswith(("stg_", "int_", "seed_")) else "marts"
         return [
             (name, of)
             for name, of in self.query(

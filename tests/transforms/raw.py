@@ -12,8 +12,10 @@ import pyarrow as pa
 from dlt.common.normalizers.naming.snake_case import NamingConvention
 from psycopg2.extras import execute_values
 
-from sources.klaviyo.contract import REVISION, ColumnType
-from sources.klaviyo.tables import Column, Table, arrow_schema, every_table
+from sources.klaviyo.contract import REVISION, ColumnType, load
+from sources.klaviyo.reports import REPORTS, ReportTable
+from sources.klaviyo.resources import RESOURCES
+from sources.klaviyo.tables import Column, Table, arrow_schema, every_table, table
 from tests.transforms.build import PROJECT
 
 Row = Mapping[str, Any]
@@ -21,12 +23,24 @@ Account = Mapping[str, Sequence[Row]]
 """Rows by table; a column that a row leaves out is null."""
 
 LOAD: Final = Column("_dlt_load_id", "text")
-TABLES: Final = tuple(
-    raw
-    for name, raw in every_table(REVISION).items()
-    if (PROJECT / "models" / "staging" / f"stg_klaviyo__{name}.sql").exists()
+RawTable = Table | ReportTable
+
+
+def is_modelled(raw: RawTable) -> bool:
+    return (PROJECT / "models" / "staging" / f"stg_klaviyo__{raw.name}.sql").exists()
+
+
+ALWAYS: Final[tuple[RawTable, ...]] = tuple(filter(is_modelled, every_table(REVISION).values()))
+"""Those that models stand on and that every load makes; the others are read as they are."""
+
+OPTIONAL: Final[tuple[RawTable, ...]] = (
+    *(table(resource, load(REVISION)) for resource in RESOURCES if resource.optional),
+    *(report.table(load(REVISION)) for report in REPORTS),
 )
-"""Those that models stand on; the others are read as they are."""
+ON_DEMAND: Final = tuple(filter(is_modelled, OPTIONAL))
+"""Those that a load makes only when it is asked to: an account here has them if it has rows of them."""
+
+TABLES: Final = (*ALWAYS, *ON_DEMAND)
 
 POSTGRES: Final[dict[ColumnType, str]] = {
     "text": "text",
@@ -40,11 +54,15 @@ POSTGRES: Final[dict[ColumnType, str]] = {
 POSTGRES_NAMES: Final = NamingConvention(max_length=63)
 
 
-def columns(raw: Table) -> tuple[Column, ...]:
+def tables_of(account: Account) -> list[RawTable]:
+    return [*ALWAYS, *(raw for raw in ON_DEMAND if raw.name in account)]
+
+
+def columns(raw: RawTable) -> tuple[Column, ...]:
     return (*raw.columns, LOAD)
 
 
-def values(raw: Table, row: Row) -> tuple[Any, ...]:
+def values(raw: RawTable, row: Row) -> tuple[Any, ...]:
     unknown = set(row) - {column.name for column in columns(raw)}
     assert not unknown, f"{raw.name} has no column {unknown}"
     named = {"_dlt_load_id": "1", **row}
@@ -61,7 +79,7 @@ def spelled(column: Column, value: object) -> object:
 def write_duckdb(path: str, account: Account, dataset: str) -> None:
     with duckdb.connect(path) as database:
         database.execute(f"create schema {dataset}")
-        for raw in TABLES:
+        for raw in tables_of(account):
             rows = [values(raw, row) for row in account.get(raw.name, ())]
             arrays = [list(of) for of in zip(*rows, strict=True)] or [[] for _ in columns(raw)]
             schema = arrow_schema(columns(raw))
@@ -79,7 +97,7 @@ def write_duckdb(path: str, account: Account, dataset: str) -> None:
 def write_postgres(url: str, account: Account, dataset: str) -> None:
     with psycopg2.connect(url) as server, server.cursor() as cursor:
         cursor.execute(f"create schema {dataset}")
-        for raw in TABLES:
+        for raw in tables_of(account):
             typed = ", ".join(f'"{postgres_name(column)}" {POSTGRES[column.type]}' for column in columns(raw))
             cursor.execute(f"create table {dataset}.{raw.name} ({typed})")
             rows = [values(raw, row) for row in account.get(raw.name, ())]

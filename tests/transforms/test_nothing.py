@@ -11,5 +11,5 @@ def test_everything_builds_and_passes_without_a_row(nothing: Built) -> None:
 
 def test_the_marts_are_there_and_empty(nothing: Built) -> None:
     marts = [name for name in nothing.outcomes if name.startswith(("dim_", "fct_", "mart_"))]
-    assert len(marts) == 9
-    assert [nothing.query(f"select count(*) from {mart}") for mart in marts] == [[(0,)]] * 9
+    counts = {mart: nothing.query(f"select count(*) from {mart}") for mart in marts}
+    assert {mart for mart, count in counts.items() if count != [(0,)]} == set()

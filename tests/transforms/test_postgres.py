@@ -13,7 +13,7 @@ FREE_FORM = ("JSON", "json")
 
 
 def models(built: Built) -> list[str]:
-    return [name for name in built.outcomes if name.startswith(("stg_", "dim_", "fct_", "mart_"))]
+    return [name for name in built.outcomes if name.startswith(("stg_", "int_", "dim_", "fct_", "mart_"))]
 
 
 def rows(built: Built, model: str, names: list[str]) -> list[tuple[Any, ...]]:

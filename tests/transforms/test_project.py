@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from sources.klaviyo.tables import ROW_HASH, Column, Table
+from sources.klaviyo.tables import ROW_HASH, Column
 from tests.transforms.build import PROJECT
 from tests.transforms.conftest import Built
-from tests.transforms.raw import POSTGRES_NAMES, TABLES, columns
+from tests.transforms.raw import POSTGRES_NAMES, TABLES, RawTable, columns
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +40,7 @@ def test_every_raw_table_has_one_staging_model(manifest: dict[str, Any]) -> None
 
 
 @pytest.mark.parametrize("raw", TABLES, ids=lambda raw: raw.name)
-def test_staging_leaves_out_no_column(raw: Table, manifest: dict[str, Any]) -> None:
+def test_staging_leaves_out_no_column(raw: RawTable, manifest: dict[str, Any]) -> None:
     (model,) = (
         node
         for name, node in described(manifest).items()

@@ -16,6 +16,22 @@
     'client_type': 'Client Type',
     'url': 'URL',
     'list_name': 'List',
+    'list_id': 'list_id',
+    'method': 'Method',
+    'form_id': 'form_id',
+    'form_version_id': 'form_version_id',
+    'item_count': 'ItemCount',
+    'discount_codes': 'Discount Codes',
+    'product_id': 'ProductID',
+    'added_product_id': 'AddedItemProductID',
+    'product_name': 'ProductName',
+    'added_product_name': 'AddedItemProductName',
+    'item_name': 'Name',
+    'sku': 'SKU',
+    'variant_name': 'Variant Name',
+    'quantity': 'Quantity',
+    'price': 'Price',
+    'item_price': 'ItemPrice',
 } -%}
 
 with
@@ -67,7 +83,21 @@ final as (
         inbox_provider,
         client_type,
         url,
+        list_id,
         list_name,
+        method,
+        form_id,
+        form_version_id,
+
+        ---------- products
+        coalesce(product_id, added_product_id) as product_id,
+        coalesce(product_name, added_product_name, item_name) as product_name,
+        sku,
+        variant_name,
+        {{ money('quantity') }} as quantity,
+        {{ money('coalesce(price, item_price)') }} as price,
+        {{ money('item_count') }} as item_count,
+        discount_codes,
         event_properties,
 
         ---------- timestamps

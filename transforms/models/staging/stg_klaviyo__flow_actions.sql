@@ -1,3 +1,6 @@
+{%- set next = ['next', 'next_if_true', 'next_if_false'] -%}
+{%- set delay = ['unit', 'value'] -%}
+
 with
 
 source as (
@@ -16,6 +19,11 @@ final as (
         definition__type as action_type,
         definition__links as links,
         definition__data as settings,
+        {{ json_text('definition__links', 'next', next) }} as next_id,
+        {{ json_text('definition__links', 'next_if_true', next) }} as next_if_true_id,
+        {{ json_text('definition__links', 'next_if_false', next) }} as next_if_false_id,
+        {{ json_text('definition__data', 'unit', delay) }} as delay_unit,
+        {{ money(json_text('definition__data', 'value', delay)) }} as delay_value,
 
         ---------- timestamps
         created as created_at,

@@ -1,55 +1,7 @@
 with
 
-events as (
-    select * from {{ ref('fct_event') }}
-    where event_class in ('received', 'opened', 'clicked', 'bounced', 'dropped', 'failed', 'spam', 'unsubscribed')
-        and coalesce(campaign_message_id, campaign_id, flow_message_id, flow_id) is not null
-        and not is_future
-),
-
-revenue as (
-    select * from {{ ref('fct_revenue') }}
-    where coalesce(attributed_campaign_message_id, attributed_campaign_id) is not null
-        or coalesce(attributed_flow_message_id, attributed_flow_id) is not null
-),
-
--- An order counts for the person who was led to it, also when profiles were merged in between.
 touched as (
-    select
-        campaign_id,
-        flow_id,
-        coalesce(campaign_message_id, flow_message_id) as message_id,
-        variation_id,
-        profile_id,
-        channel,
-        event_class,
-        message_name,
-        subject,
-        occurred_at,
-        is_machine_open,
-        is_bot_click,
-        cast(null as decimal(18, 4)) as amount,
-        false as is_account_currency
-    from events
-
-    union all
-
-    select
-        attributed_campaign_id as campaign_id,
-        attributed_flow_id as flow_id,
-        coalesce(attributed_campaign_message_id, attributed_flow_message_id) as message_id,
-        attributed_variation_id as variation_id,
-        coalesce(attributed_profile_id, profile_id) as profile_id,
-        nullif(attributed_channel, 'unknown') as channel,
-        entry_type as event_class,
-        null as message_name,
-        null as subject,
-        occurred_at,
-        false as is_machine_open,
-        false as is_bot_click,
-        amount,
-        is_account_currency
-    from revenue
+    select * from {{ ref('int_message_event') }}
 ),
 
 final as (
@@ -83,10 +35,21 @@ final as (
             as conversion_value,
         cast(sum(case when is_account_currency then amount else 0 end) as decimal(18, 4)) as net_revenue,
 
+        ---------- circumstances
+        min(bounce_type) as bounce_type,
+        min(email_domain) as email_domain,
+        min(inbox_provider) as inbox_provider,
+
         ---------- timestamps
+        min(send_date) as send_date,
         min(case when event_class = 'received' then occurred_at end) as first_received_at,
         min(case when event_class = 'opened' then occurred_at end) as first_opened_at,
-        min(case when event_class = 'clicked' then occurred_at end) as first_clicked_at
+        min(case when event_class = 'opened' and not is_machine_open then occurred_at end) as first_human_opened_at,
+        min(case when event_class = 'clicked' then occurred_at end) as first_clicked_at,
+        min(case when event_class = 'clicked' and not is_bot_click then occurred_at end) as first_human_clicked_at,
+        min(case when event_class = 'unsubscribed' then occurred_at end) as unsubscribed_at,
+        min(case when event_class = 'spam' then occurred_at end) as complained_at,
+        min(case when event_class = 'order' then occurred_at end) as first_converted_at
     from touched
     group by campaign_id, flow_id, message_id, variation_id, profile_id
 )

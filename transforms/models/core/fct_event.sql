@@ -1,7 +1,7 @@
 with
 
 events as (
-    select * from {{ ref('stg_klaviyo__events') }}
+    select * from {{ ref('int_event') }}
     where not is_deleted
 ),
 

@@ -78,6 +78,7 @@ final as (
         ---------- ids
         counted.event_id,
         counted.order_id,
+        case when credit.entry_type = 'order' then credit.event_id end as order_event_id,
         counted.metric_id,
         counted.profile_id,
 

@@ -1,0 +1,118 @@
+with
+
+events as (
+    select * from {{ ref('fct_event') }}
+    where event_class in ('received', 'opened', 'clicked', 'bounced', 'dropped', 'failed', 'spam', 'unsubscribed')
+        and coalesce(campaign_message_id, campaign_id, flow_message_id, flow_id) is not null
+        and not is_future
+),
+
+revenue as (
+    select * from {{ ref('fct_revenue') }}
+    where coalesce(attributed_campaign_message_id, attributed_campaign_id) is not null
+        or coalesce(attributed_flow_message_id, attributed_flow_id) is not null
+),
+
+account as (
+    select * from {{ ref('dim_account') }}
+),
+
+-- An order counts for the person who was led to it, also when profiles were merged in between.
+touched as (
+    select
+        event_id,
+        campaign_id,
+        flow_id,
+        coalesce(campaign_message_id, flow_message_id) as message_id,
+        variation_id,
+        profile_id,
+        channel,
+        event_class,
+        message_name,
+        subject,
+        is_machine_open,
+        is_bot_click,
+        bounce_type,
+        email_domain,
+        inbox_provider,
+        cast(null as decimal(18, 4)) as amount,
+        false as is_account_currency,
+        occurred_at,
+        local_date
+    from events
+
+    union all
+
+    select
+        event_id,
+        attributed_campaign_id as campaign_id,
+        attributed_flow_id as flow_id,
+        coalesce(attributed_campaign_message_id, attributed_flow_message_id) as message_id,
+        attributed_variation_id as variation_id,
+        coalesce(attributed_profile_id, profile_id) as profile_id,
+        nullif(attributed_channel, 'unknown') as channel,
+        entry_type as event_class,
+        null as message_name,
+        null as subject,
+        false as is_machine_open,
+        false as is_bot_click,
+        null as bounce_type,
+        null as email_domain,
+        null as inbox_provider,
+        amount,
+        is_account_currency,
+        occurred_at,
+        local_date
+    from revenue
+),
+
+sent as (
+    select
+        touched.*,
+        max(case when event_class = 'received' then occurred_at end) over (
+            partition by campaign_id, flow_id, message_id, variation_id, profile_id
+            order by occurred_at asc nulls first, case when event_class = 'received' then 0 else 1 end asc, event_id asc
+            rows between unbounded preceding and current row
+        ) as last_received_at,
+        min(case when event_class = 'received' then occurred_at end) over (
+            partition by campaign_id, flow_id, message_id, variation_id, profile_id
+        ) as first_received_at
+    from touched
+),
+
+final as (
+    select
+        ---------- ids
+        sent.event_id,
+        sent.campaign_id,
+        sent.flow_id,
+        sent.message_id,
+        sent.variation_id,
+        sent.profile_id,
+
+        ---------- what happened
+        sent.channel,
+        sent.event_class,
+        sent.message_name,
+        sent.subject,
+        sent.is_machine_open,
+        sent.is_bot_click,
+        sent.bounce_type,
+        sent.email_domain,
+        sent.inbox_provider,
+        sent.amount,
+        sent.is_account_currency,
+
+        ---------- timestamps
+        sent.occurred_at,
+        sent.local_date,
+        coalesce(sent.last_received_at, sent.first_received_at, sent.occurred_at) as sent_at,
+        {{ local_date(
+            'coalesce(sent.last_received_at, sent.first_received_at, sent.occurred_at)',
+            "coalesce(account.timezone, 'UTC')"
+        ) }} as send_date
+    from sent
+    left join account on true
+)
+
+select * from final
