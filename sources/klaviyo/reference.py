@@ -151,6 +151,8 @@ def section(resource: Resource, facts: Contract) -> Iterator[str]:
     yield f"{resource.grain[0].upper()}{resource.grain[1:]}."
     if resource.optional:
         yield f"Optional: {resource.optional}."
+    if resource.note:
+        yield f"{resource.note}."
     yield ""
     yield f"- key: {names(raw.key)}"
     yield f"- from: {source(resource)}"

@@ -165,6 +165,7 @@ TABLE: Final = (
     Resource(
         name="billing_usage",
         grain="one row per kind of usage: how much of the plan the current period has used",
+        note="Klaviyo tells of the current period only",
         optional=NEWER_SCOPE.format("usage:read"),
         since=OMNI,
     ),
@@ -491,6 +492,7 @@ TABLE: Final = (
         per=COUPONS,
         path="/api/coupon-codes",
         partitions={"all": 'any(coupon.id,["{id}"])'},
+        note="Whose a code is, no recorded answer tells: `profile_id` is null unless Klaviyo fills it, and a request for each profile is too many",
     ),
     REVIEWS,
     Resource(

@@ -83,6 +83,8 @@ class Resource:
     lifted: str = ""
     """An attribute whose parts are columns by their own names."""
     versioned: Versioned | None = None
+    note: str = ""
+    """What who reads the table must know."""
     optional: str = ""
     """Why this is read only when it is named, and what it costs."""
 
