@@ -32,7 +32,7 @@ from sources.klaviyo.errors import KlaviyoError, RevisionRetired, Unauthorized, 
 from sources.klaviyo.extraction import Extraction, Known
 from sources.klaviyo.limits import Limiter
 from sources.klaviyo.package import Package
-from sources.klaviyo.reporting import Reporting
+from sources.klaviyo.reporting import Held, Reporting, nothing_held
 from sources.klaviyo.resources import select
 from sources.klaviyo.spec import Resource
 from sources.klaviyo.tables import every_table
@@ -99,16 +99,7 @@ def load(settings: Settings, warehouse: Warehouse, request: Request, watch: Watc
         pipeline = warehouse.pipeline()
         held = WarehouseRows(pipeline)
         extraction = extract(settings, request, held, tables_there(pipeline, settings.revision))
-        reports = reporting(
-            settings,
-            extraction.client,
-            request.reports,
-            now=request.now,
-            start=request.start,
-            end=request.end,
-            full_refresh=request.full_refresh,
-            held=held.of_report,
-        )
+        reports = inquire(settings, request, extraction.client, held.of_report)
         run.tallies = [*extraction.tallies, *reports.tallies]
         watch.reading(run.tallies)
         first_load_id = load_packages(pipeline, warehouse, extraction)
@@ -154,6 +145,19 @@ def extract(settings: Settings, request: Request, known: Known, tables: frozense
         tables_there=tables,
         max_lanes=settings.max_lanes,
         package=Package(settings.package_rows, settings.package_megabytes, settings.package_minutes),
+    )
+
+
+def inquire(settings: Settings, request: Request, client: Client, held: Held = nothing_held) -> Reporting:
+    return reporting(
+        settings,
+        client,
+        request.reports,
+        now=request.now,
+        start=request.start,
+        end=request.end,
+        full_refresh=request.full_refresh,
+        held=held,
     )
 
 

@@ -24,10 +24,10 @@ from dlt.pipeline.state_sync import load_pipeline_state_from_destination
 from rich.console import Console
 
 from pipelines.errors import ConfigurationError, RunError
-from pipelines.load import Request, extract
+from pipelines.load import Request, extract, inquire
 from pipelines.rehearsal import Rehearsal, Stage, at_full_rate, per_minute
 from pipelines.report import table
-from pipelines.reports import Inquiry, inquiries, reporting, spent_cells
+from pipelines.reports import Inquiry, inquiries, spent_cells
 from pipelines.scout import Scout
 from pipelines.settings import Settings
 from pipelines.warehouse import PIPELINE, SCHEMA, Warehouse, destination_errors
@@ -112,15 +112,7 @@ def plan(settings: Settings, warehouse: Warehouse, request: Request) -> Prospect
     try:
         with ThreadPoolExecutor(max(len(scouts), 1)) as pool:
             deque(pool.map(Scout.look, scouts), maxlen=0)
-        reports = reporting(
-            settings,
-            extraction.client,
-            request.reports,
-            now=request.now,
-            start=request.start,
-            end=request.end,
-            full_refresh=request.full_refresh,
-        )
+        reports = inquire(settings, request, extraction.client)
         due = inquiries(reports, states)
     except (Unauthorized, RevisionRetired) as error:
         raise ConfigurationError(str(error)) from error

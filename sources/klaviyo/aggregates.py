@@ -22,7 +22,7 @@ from sources.klaviyo.client import Client
 from sources.klaviyo.contract import Contract, Endpoint
 from sources.klaviyo.errors import MalformedPage
 from sources.klaviyo.planner import Here, Period, Question
-from sources.klaviyo.reports import Answer, ReportTable, Row
+from sources.klaviyo.reports import Answer, Document, ReportTable, Row
 from sources.klaviyo.tables import DELETED_AT, Column
 from sources.klaviyo.tally import Tally
 from sources.klaviyo.windows import Window, stamp
@@ -45,20 +45,7 @@ class Attributes(msgspec.Struct):
     data: list[Told]
 
 
-class Data(msgspec.Struct):
-    attributes: Attributes
-
-
-class Links(msgspec.Struct):
-    next: str | None = None
-
-
-class Document(msgspec.Struct):
-    data: Data
-    links: Links | None = None
-
-
-DOCUMENT: Final = msgspec.json.Decoder(Document)
+DOCUMENT: Final = msgspec.json.Decoder(Document[Attributes])
 
 
 def endpoint(contract: Contract) -> Endpoint:
@@ -195,7 +182,7 @@ class Aggregate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
             rows = [*self.rows(document.data.attributes, asked, here)]
         except (msgspec.MsgspecError, ValueError) as error:
             raise MalformedPage(f"not an answer of metric aggregates: {type(error).__name__}") from None
-        return Answer(rows, document.links.next if document.links else None)
+        return Answer(rows, document.next)
 
     def rows(self, told: Attributes, asked: Question, here: Here) -> Iterator[Row]:
         starts = [pendulum.instance(one) for one in told.dates]

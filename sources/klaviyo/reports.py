@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 import pyarrow as pa
@@ -21,6 +21,7 @@ from sources.klaviyo.account import Account
 from sources.klaviyo.contract import Contract, Endpoint, ReportFacts
 from sources.klaviyo.errors import MalformedPage
 from sources.klaviyo.planner import Here, Period, Question
+from sources.klaviyo.rows import Links
 from sources.klaviyo.tables import DELETED_AT, Column, arrow_schema, column_hints
 
 LONGEST_SERIES: Final = timedelta(days=60)
@@ -28,7 +29,11 @@ LONGEST_SERIES: Final = timedelta(days=60)
 A_MONTH: Final = timedelta(days=31)
 SECOND: Final = timedelta(seconds=1)
 
-MESSAGE: Final = ("variation", "send_channel")
+CAMPAIGN: Final = ("campaign_id", "campaign_message_id", "variation", "send_channel")
+FLOW: Final = ("flow_id", "flow_message_id", "variation", "send_channel")
+FORM: Final = ("form_id", "form_version_id")
+SEGMENT: Final = ("segment_id",)
+SEGMENTS_SINCE: Final = date(2023, 6, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,14 +41,25 @@ class Report:
     """One raw table, and the report that fills it."""
 
     name: str
-    grain: str
     by: tuple[str, ...]
     """What rows are told apart by, beside conversion metric and time."""
-    period: Period
     with_conversions: bool = False
     """Whether each question is about one conversion metric."""
     since: date | None = None
     """Klaviyo has nothing of earlier days."""
+
+    @property
+    def period(self) -> Period:
+        return "day" if self.name.endswith("_series") else "month"
+
+    @property
+    def grain(self) -> str:
+        words = [name.removesuffix("_id").replace("_", " ") for name in self.told_by]
+        return f"one row per {', '.join(words)} and {self.period}{' of sending' if self.with_conversions else ''}"
+
+    @property
+    def told_by(self) -> tuple[str, ...]:
+        return (*self.by, "conversion_metric_id") if self.with_conversions else self.by
 
     @property
     def longest(self) -> timedelta:
@@ -64,13 +80,12 @@ class Report:
 
     def table(self, contract: Contract) -> ReportTable:
         facts = self.facts(contract)
-        key = (*self.by, *(("conversion_metric_id",) if self.with_conversions else ()))
         return ReportTable(
             name=self.name,
-            key=(*key, self.period),
+            key=(*self.told_by, self.period),
             period=self.period,
             columns=(
-                *(Column(name, "text") for name in key),
+                *(Column(name, "text") for name in self.told_by),
                 Column(self.period, "date"),
                 *(Column(name, "double") for name in facts.statistics),
                 Column(DELETED_AT, "timestamp"),
@@ -112,7 +127,7 @@ class Report:
             rows = [*self.rows(document.data.attributes, question)]
         except (msgspec.MsgspecError, ValueError, TypeError) as error:
             raise MalformedPage(f"not an answer of {self.path}: {type(error).__name__}") from None
-        return Answer(rows, document.links.next if document.links else None)
+        return Answer(rows, document.next)
 
     def rows(self, told: Attributes, question: Question) -> Iterator[Row]:
         metric = {"conversion_metric_id": question.metric} if question.metric else {}
@@ -160,20 +175,25 @@ class Attributes(msgspec.Struct):
     date_times: list[str] | None = None
 
 
-class Data(msgspec.Struct):
-    attributes: Attributes
+Told = TypeVar("Told")
 
 
-class Links(msgspec.Struct):
-    next: str | None = None
+class Data(msgspec.Struct, Generic[Told]):
+    attributes: Told
 
 
-class Document(msgspec.Struct):
-    data: Data
+class Document(msgspec.Struct, Generic[Told]):
+    """What questions are answered with."""
+
+    data: Data[Told]
     links: Links | None = None
 
+    @property
+    def next(self) -> str | None:
+        return self.links.next if self.links else None
 
-DOCUMENT: Final = msgspec.json.Decoder(Document)
+
+DOCUMENT: Final = msgspec.json.Decoder(Document[Attributes])
 
 
 @dataclass(frozen=True)
@@ -206,53 +226,13 @@ def local(moment: DateTime) -> str:
 
 
 REPORTS: Final = (
-    Report(
-        name="campaign_values",
-        grain="one row per campaign message, variation, channel, conversion metric and month of sending",
-        by=("campaign_id", "campaign_message_id", *MESSAGE),
-        period="month",
-        with_conversions=True,
-    ),
-    Report(
-        name="flow_values",
-        grain="one row per flow message, variation, channel, conversion metric and month of sending",
-        by=("flow_id", "flow_message_id", *MESSAGE),
-        period="month",
-        with_conversions=True,
-    ),
-    Report(
-        name="flow_series",
-        grain="one row per flow message, variation, channel, conversion metric and day of sending",
-        by=("flow_id", "flow_message_id", *MESSAGE),
-        period="day",
-        with_conversions=True,
-    ),
-    Report(
-        name="form_values",
-        grain="one row per form version and month",
-        by=("form_id", "form_version_id"),
-        period="month",
-    ),
-    Report(
-        name="form_series",
-        grain="one row per form version and day",
-        by=("form_id", "form_version_id"),
-        period="day",
-    ),
-    Report(
-        name="segment_values",
-        grain="one row per segment and month",
-        by=("segment_id",),
-        period="month",
-        since=date(2023, 6, 1),
-    ),
-    Report(
-        name="segment_series",
-        grain="one row per segment and day",
-        by=("segment_id",),
-        period="day",
-        since=date(2023, 6, 1),
-    ),
+    Report(name="campaign_values", by=CAMPAIGN, with_conversions=True),
+    Report(name="flow_values", by=FLOW, with_conversions=True),
+    Report(name="flow_series", by=FLOW, with_conversions=True),
+    Report(name="form_values", by=FORM),
+    Report(name="form_series", by=FORM),
+    Report(name="segment_values", by=SEGMENT, since=SEGMENTS_SINCE),
+    Report(name="segment_series", by=SEGMENT, since=SEGMENTS_SINCE),
 )
 
 NAMES: Final = tuple(report.name for report in REPORTS)

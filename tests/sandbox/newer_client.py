@@ -10,19 +10,16 @@ from __future__ import annotations
 
 import inspect
 import json
-import re
 import sys
 import typing
-from collections.abc import Iterator
 from types import UnionType
 from typing import Any, Final, NamedTuple
 
-from klaviyo_api import KlaviyoAPI
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from sandbox.contract import Endpoint, load
 from sandbox.omni import told
-from tests.sandbox import reading
+from tests.sandbox import official, reading
 from tests.sandbox.tiny import tiny_account
 
 REVISION: Final = "2026-10-15"
@@ -38,30 +35,6 @@ class Told(NamedTuple):
     parameters: list[str]
     attributes: dict[str, Any] | None
     relationships: list[str] | None
-
-
-def arguments(endpoint: Endpoint, path: str) -> dict[str, Any]:
-    given: dict[str, Any] = {parameter(name): value for name, value in reading.full(endpoint).items()}
-    for name, value in given.items():
-        if name == "include" or name.startswith("additional_fields"):
-            given[name] = value.split(",")
-        if name == "page_size":
-            given[name] = int(value)
-    holder = next((part for part in endpoint.segments if part.startswith("{")), None)
-    if holder is not None:
-        given[holder.strip("{}")] = path.split("/")[3]
-    return given
-
-
-def parameter(name: str) -> str:
-    return re.sub(r"\W+", "_", name).strip("_")
-
-
-def refused(call: Any, endpoint: Endpoint, path: str) -> Iterator[tuple[str, str]]:
-    try:
-        call(**arguments(endpoint, path))
-    except ValidationError as problem:
-        yield from ((problem.title, str(error["loc"][0])) for error in problem.errors())
 
 
 def bare(annotation: Any) -> Any:
@@ -92,7 +65,7 @@ def tell(group: Any, endpoint: Endpoint, path: str | None) -> Told:
     data = (tree(typing.get_type_hints(plain)["return"]) or {}).get("data") or {}
     parameters = {name for name in inspect.signature(plain).parameters if not name.startswith("_")}
     return Told(
-        None if path is None else list(refused(getattr(group, operation), endpoint, path)),
+        None if path is None else list(official.refused(getattr(group, operation), endpoint, path)),
         sorted(parameters - OWN),
         data.get("attributes"),
         sorted(data["relationships"]) if data.get("relationships") else None,
@@ -100,13 +73,12 @@ def tell(group: Any, endpoint: Endpoint, path: str | None) -> Told:
 
 
 def main(address: str) -> None:
-    client = KlaviyoAPI("pk_sandbox", max_retries=1, test_host=address)
-    groups = [getattr(client, name) for name in dir(KlaviyoAPI) if isinstance(getattr(KlaviyoAPI, name), property)]
+    groups = official.groups(address)
     contract = load(REVISION)
     served = {endpoint.path: path for endpoint, path in reading.paths(contract, told(tiny_account(), REVISION))}
     operations = {}
     for endpoint in reading.endpoints(contract):
-        group = next(group for group in groups if hasattr(group, endpoint.facts.operation))
+        group = official.group_of(endpoint, groups)
         operations[endpoint.facts.operation] = tell(group, endpoint, served.get(endpoint.path))._asdict()
     sys.stdout.write(json.dumps(operations))
 
