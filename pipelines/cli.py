@@ -279,6 +279,7 @@ def load_and_transform(
     with_marts: bool = True,
 ) -> Exit:
     """One run under the destination's lock. The exit code it ends in."""
+    from pipelines.compaction import compact
     from pipelines.load import load
     from pipelines.lock import run_lock
     from pipelines.report import print_run
@@ -297,6 +298,8 @@ def load_and_transform(
                 watch.stage("building the marts")
                 built = transform(warehouse)
             console.print(built)
+        if loaded.policies:
+            compact(warehouse)
     return code
 
 

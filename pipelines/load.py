@@ -21,6 +21,7 @@ from pipelines.absence import mark_vanished
 from pipelines.errors import ConfigurationError, Exit, RunError
 from pipelines.history import Looking
 from pipelines.known import WarehouseRows
+from pipelines.policy import changed_tables, refuse_mixture, treat_what_is_gone
 from pipelines.progress import Watch
 from pipelines.reports import REPORT_NAMES, report_names, reporting
 from pipelines.runs import Run, record
@@ -99,6 +100,8 @@ def load(settings: Settings, warehouse: Warehouse, request: Request, watch: Watc
         pipeline = warehouse.pipeline()
         held = WarehouseRows(pipeline)
         extraction = extract(settings, request, held, tables_there(pipeline, settings.revision))
+        extraction.changed = changed_tables(pipeline, settings.policy, extraction.walks)
+        refuse_mixture(extraction.changed, extraction.walks, request.full_refresh)
         reports = inquire(settings, request, extraction.client, held.of_report)
         run.tallies = [*extraction.tallies, *reports.tallies]
         watch.reading(run.tallies)
@@ -106,6 +109,8 @@ def load(settings: Settings, warehouse: Warehouse, request: Request, watch: Watc
         with destination_errors(warehouse):
             if warehouse.kind.indexes:
                 index_times(pipeline, extraction.walks)
+            for walk in extraction.walks:
+                run.policies |= settle_policy(pipeline, extraction, walk, first_load_id)
             run.vanished = mark_vanished(pipeline, extraction.walks, first_load_id, run.started_at, request.refreshed)
         # Slow as their limits are, they come when everything else is safe.
         load_packages(pipeline, warehouse, reports)
@@ -131,6 +136,15 @@ def load(settings: Settings, warehouse: Warehouse, request: Request, watch: Watc
     return run
 
 
+def settle_policy(pipeline: dlt.Pipeline, extraction: Extraction, walk: Walk, first_load_id: str) -> dict[str, str]:
+    """Once a walk has been read whole under a new field policy, treat the rows that it has not brought, too."""
+    changed = [table.name for table in walk.tables if table.name in (extraction.changed or ())]
+    if not changed or walk.tally.status != "complete":
+        return {}
+    treat_what_is_gone(pipeline, extraction.policy, walk, first_load_id)
+    return {name: extraction.policy.fingerprint(name) for name in changed}
+
+
 def extract(settings: Settings, request: Request, known: Known, tables: frozenset[str]) -> Extraction:
     return Extraction(
         Client(settings.api_key, settings.base_url, settings.revision, Limiter(settings.rate_limit_share)),
@@ -143,6 +157,7 @@ def extract(settings: Settings, request: Request, known: Known, tables: frozense
         known=known,
         now=request.now,
         tables_there=tables,
+        policy=settings.policy,
         max_lanes=settings.max_lanes,
         package=Package(settings.package_rows, settings.package_megabytes, settings.package_minutes),
     )

@@ -19,6 +19,7 @@ from pendulum import DateTime
 from pipelines.errors import Exit
 from pipelines.warehouse import SCHEMA
 from sources.klaviyo import ledger
+from sources.klaviyo.extraction import FIELD_POLICIES
 from sources.klaviyo.tables import Column, arrow_schema, column_hints
 from sources.klaviyo.tally import Tally
 from sources.klaviyo.windows import Window, intersection
@@ -78,6 +79,8 @@ class Run:
     seconds: float = 0.0
     tallies: list[Tally] = field(default_factory=list)
     vanished: dict[str, int] = field(default_factory=dict)
+    policies: dict[str, str] = field(default_factory=dict)
+    """Tables of which all rows are now treated alike, after a change of the field policy, and the policy's fingerprint."""
 
     def __post_init__(self) -> None:
         self.began = time.monotonic()
@@ -98,11 +101,18 @@ def record(pipeline: dlt.Pipeline, run: Run, history: Sequence[DltResource] = ()
     @dlt.source(name=SCHEMA, max_table_nesting=0)
     def bookkeeping() -> Any:  # noqa: ANN401 - dlt resources
         yield resource(RUNS, RUN_COLUMNS, [run_row(run)], "append")
+        yield dlt.resource(note_policies(run), name="field_policies")
         yield resource(RUN_RESOURCES, RUN_RESOURCE_COLUMNS, [tally_row(run, tally) for tally in run.tallies], "append")
         yield resource(WINDOWS, WINDOW_COLUMNS, window_rows(pipeline), "replace")
         yield from history
 
     pipeline.run(bookkeeping())
+
+
+def note_policies(run: Run) -> Iterator[Any]:
+    """Commits, in dlt's state, what a change of the field policy has come to. No rows."""
+    dlt.current.source_state().setdefault(FIELD_POLICIES, {}).update(run.policies)
+    yield from ()
 
 
 def resource(name: str, columns: tuple[Column, ...], rows: list[dict[str, Any]], disposition: str) -> Any:  # noqa: ANN401 - dlt resource

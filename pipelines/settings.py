@@ -12,6 +12,9 @@ from pendulum import DateTime
 from pipelines.errors import ConfigurationError
 from sources.klaviyo import BASE_URL, REVISION, contract
 from sources.klaviyo.aggregates import Aggregate, endpoint
+from sources.klaviyo.declaration import policy
+from sources.klaviyo.errors import WrongPolicy
+from sources.klaviyo.policy import NO_POLICY, Policy
 from sources.klaviyo.reporting import Asking
 from sources.klaviyo.reports import NAMES
 from sources.klaviyo.windows import moment
@@ -34,6 +37,7 @@ class Settings:
     reports: tuple[str, ...] = ()
     asking: Asking = field(default_factory=Asking)
     metric_aggregates: tuple[Aggregate, ...] = ()
+    policy: Policy = NO_POLICY
 
 
 def read_settings() -> Settings:
@@ -47,7 +51,7 @@ def read_settings() -> Settings:
     if not base_url.startswith(("http://", "https://")):
         raise ConfigurationError(f"sources.klaviyo.base_url: {base_url!r} must start with https://")
     start_date = setting("start_date", None)
-    return Settings(
+    settings = Settings(
         api_key=api_key.strip(),
         base_url=base_url,
         revision=pinned_revision(),
@@ -65,7 +69,31 @@ def read_settings() -> Settings:
             minutes=positive("report_minutes", Asking.minutes),
         ),
         metric_aggregates=declared_aggregates(),
+        policy=field_policy(),
     )
+    return refuse_numbers(settings)
+
+
+def field_policy() -> Policy:
+    """What is kept of a person's data. Raises ConfigurationError naming what is wrong with it."""
+    declared = setting("field_policy", {})
+    try:
+        declared = msgspec.json.decode(declared) if isinstance(declared, str) else declared
+        fields = msgspec.convert(declared, dict[str, dict[str, str]])
+    except msgspec.MsgspecError as error:
+        raise ConfigurationError(f"sources.klaviyo.field_policy: {error}") from None
+    try:
+        return policy(str(setting("privacy", "")), fields, hash_key())
+    except WrongPolicy as error:
+        raise ConfigurationError(
+            f"the policy for personal data (sources.klaviyo.privacy, .field_policy): {error}"
+        ) from None
+
+
+def hash_key() -> str:
+    """The secret that pseudonyms are made with; empty where none is set."""
+    found: object = dlt.secrets.get("sources.klaviyo.hash_key")
+    return str(found or "").strip()
 
 
 def enabled_reports() -> tuple[str, ...]:
@@ -78,6 +106,20 @@ def enabled_reports() -> tuple[str, ...]:
             f"sources.klaviyo.reports: no report named {', '.join(unknown)}; there are: {', '.join(NAMES)}; or all"
         )
     return tuple(names)
+
+
+NUMBERS: Final = frozenset({"To Number", "From Number"})
+"""Dimensions whose values are people's phone numbers."""
+
+
+def refuse_numbers(settings: Settings) -> Settings:
+    """Raises ConfigurationError where counts would tell what the policy hides."""
+    if settings.policy.tables and any(NUMBERS.intersection(one.by) for one in settings.metric_aggregates):
+        raise ConfigurationError(
+            f"sources.klaviyo.metric_aggregates: {' and '.join(sorted(NUMBERS))} are people's phone numbers; "
+            "count by something else, or set no policy for personal data"
+        )
+    return settings
 
 
 def declared_aggregates() -> tuple[Aggregate, ...]:

@@ -31,6 +31,7 @@ from sandbox.server import Sandbox
 from sandbox.story import synthesize
 from sources.klaviyo import REVISION, contract
 from sources.klaviyo.limits import Window
+from sources.klaviyo.policy import NO_POLICY, Policy
 from sources.klaviyo.windows import moment
 from tests.unpaced import unpaced
 
@@ -114,6 +115,7 @@ class Job:
     monkeypatch: pytest.MonkeyPatch
     postgres: str = ""
     revision: str = REVISION
+    policy: Policy = NO_POLICY
 
     @property
     def database(self) -> Path:
@@ -139,7 +141,7 @@ class Job:
             resources=named(select, self.revision),
             start=moment(start) if start else None,
             end=moment(end) if end else None,
-            full_refresh=frozenset({full_refresh} - {""}),
+            full_refresh=frozenset({*full_refresh.split(",")} - {""}),
             now=moment(now) if now else pendulum.now("UTC"),
         )
         settings = Settings(
@@ -147,6 +149,7 @@ class Job:
             base_url=self.sandbox.url,
             revision=self.revision,
             start_date=moment(start_date) if start_date else None,
+            policy=self.policy,
         )
         run = load(settings, Warehouse(destination), request, LogWatch())
         assert run.exit is Exit.DONE, run.message

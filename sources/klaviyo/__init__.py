@@ -13,10 +13,12 @@ from __future__ import annotations
 from typing import Final
 
 import dlt
+from dlt.common.typing import TSecretStrValue
 from dlt.extract import DltResource
 
 from sources.klaviyo.client import Client
 from sources.klaviyo.contract import REVISION
+from sources.klaviyo.declaration import policy
 from sources.klaviyo.errors import UnknownResource
 from sources.klaviyo.extraction import Extraction
 from sources.klaviyo.limits import Limiter
@@ -40,10 +42,14 @@ def klaviyo(  # noqa: PLR0917 - dlt fills these from configuration by name
     select: list[str] | None = None,
     start: str | None = None,
     end: str | None = None,
+    privacy: str = "",
+    field_policy: dict[str, dict[str, str]] | None = None,
+    hash_key: TSecretStrValue = "",
 ) -> list[DltResource]:
     """The selected resources of one account; all by default.
 
-    `start_date` bounds the history of events; `start` and `end` read one past range instead of what is due.
+    `start_date` bounds the history of events; `start` and `end` read one past range instead of what is due. `privacy`,
+    `field_policy` and `hash_key` say what of a person's data is kept, hashed or dropped. Raises WrongPolicy.
     """
     client = Client(api_key, base_url, revision, Limiter(rate_limit_share))
     return Extraction(
@@ -52,6 +58,7 @@ def klaviyo(  # noqa: PLR0917 - dlt fills these from configuration by name
         start_date=moment(start_date) if start_date else None,
         start=moment(start) if start else None,
         end=moment(end) if end else None,
+        policy=policy(privacy, field_policy or {}, hash_key),
     ).resources()
 
 

@@ -12,7 +12,9 @@ KlaviyoError
 │       └── CursorExpired
 ├── MalformedPage       a 200 whose body is not the JSON:API document it should be
 ├── UnknownMetric       a name that no metric of the account has
-└── UnknownResource     a name that the table of resources does not have
+├── UnknownResource     a name that the table of resources does not have
+├── WrongPolicy         a field policy that fits no table
+└── PolicyChanged       rows are loaded already that were treated otherwise
 
 Messages name the resource's endpoint and what to do; they never carry keys or bodies.
 """
@@ -73,4 +75,12 @@ class UnknownMetric(KlaviyoError):
 
 
 class UnknownResource(KlaviyoError):
+    pass
+
+
+class WrongPolicy(KlaviyoError):
+    pass
+
+
+class PolicyChanged(KlaviyoError):
     pass

@@ -18,11 +18,19 @@ from pendulum import DateTime
 from sources.klaviyo import contract
 from sources.klaviyo.client import Client
 from sources.klaviyo.contract import REVISION
-from sources.klaviyo.errors import KlaviyoError, NotPermitted, RevisionRetired, Unauthorized, Unreachable
+from sources.klaviyo.errors import (
+    KlaviyoError,
+    NotPermitted,
+    PolicyChanged,
+    RevisionRetired,
+    Unauthorized,
+    Unreachable,
+)
 from sources.klaviyo.handing import empty
 from sources.klaviyo.ledger import Ledger, State
 from sources.klaviyo.package import Package
 from sources.klaviyo.parents import Listing, Parents
+from sources.klaviyo.policy import NO_POLICY, Policy
 from sources.klaviyo.reading import Plan, Reading, nothing
 from sources.klaviyo.resources import ALL_NAMES, TABLE, told_otherwise
 from sources.klaviyo.spec import LOOKBACK, Cursor, Resource
@@ -35,6 +43,11 @@ log = logging.getLogger(__name__)
 
 SETTLING: Final = timedelta(seconds=10)
 """How far a window's end stays behind the clock: rows of the last seconds are still arriving, and clocks differ."""
+
+FIELD_POLICIES: Final = "field_policies"
+"""In dlt's state of the source: the fingerprint of the policy by which each table's rows were treated."""
+CHANGING: Final = "changing"
+"""In place of a fingerprint, while rows of two policies lie in one table."""
 
 Known = Callable[[Table, Window], Container[int]]
 """Hashes of the rows that the warehouse holds of a table in a window."""
@@ -62,6 +75,9 @@ class Extraction:
     max_lanes: int = 24
     """The most requests in flight for one collection; as many are used as its rate limit needs."""
     package: Package = field(default_factory=Package)
+    policy: Policy = NO_POLICY
+    changed: frozenset[str] | None = None
+    """Tables with rows that were treated by another policy, where that is known."""
     tables_there: frozenset[str] = frozenset(ALL_NAMES)
     """Tables that the warehouse has whole; any other is made, so that models on top find every table whatever was selected."""
 
@@ -88,6 +104,7 @@ class Extraction:
 
     def resource(self, walk: Walk) -> DltResource:
         def rows() -> Iterator[Any]:
+            self.notice_policy(walk)
             yield from self.read(walk)
 
         return dlt.resource(rows, name=walk.host.name, parallelized=True)
@@ -112,7 +129,7 @@ class Extraction:
             yield from map(empty, walk.tables)
             try:
                 self.notice_revision(walk)
-                self.readings[walk] = Reading(walk, self.plan(walk), self.client, self.max_lanes)
+                self.readings[walk] = Reading(walk, self.plan(walk), self.client, self.max_lanes, self.policy)
             except KlaviyoError as error:
                 self.give_up(walk, error)
                 return
@@ -134,6 +151,26 @@ class Extraction:
         if any(map(told_otherwise, walk.resources)):
             with self.lock:
                 forget_other_revisions(dlt.current.source_state(), self.client.revision)
+
+    def notice_policy(self, walk: Walk) -> None:
+        """Note by which policy rows are treated. Raises PolicyChanged where others were treated otherwise and stay."""
+        if walk in self.readings:
+            return
+        with self.lock:
+            noted = dlt.current.source_state().setdefault(FIELD_POLICIES, {})
+            untouched = not dlt.current.resource_state()
+            for table in walk.tables:
+                fingerprint = self.policy.fingerprint(table.name)
+                if noted.get(table.name, "") == fingerprint:
+                    continue
+                if self.changed is not None:
+                    noted[table.name] = CHANGING if table.name in self.changed else fingerprint
+                elif table.name in noted or not untouched:
+                    raise PolicyChanged(
+                        f"{table.name}: loaded under another field policy; a full refresh reads it again"
+                    )
+                else:
+                    noted[table.name] = fingerprint
 
     def give_up(self, walk: Walk, error: KlaviyoError) -> None:
         walk.tally.status = "not_permitted" if isinstance(error, NotPermitted) else "failed"

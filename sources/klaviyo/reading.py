@@ -10,6 +10,7 @@ from functools import partial, reduce
 from sources.klaviyo.client import Client
 from sources.klaviyo.handing import Handing
 from sources.klaviyo.lanes import Delivery, Lanes, Range
+from sources.klaviyo.policy import NO_POLICY, Policy
 from sources.klaviyo.rows import Page, PageReader, Rows
 from sources.klaviyo.walk import Walk
 from sources.klaviyo.windows import Window, intersection, union
@@ -58,8 +59,8 @@ def rows_of(reader: PageReader, page: Page, within: Window | None) -> Rows:
 class Reading:
     """Delivers the rows of a walk, over as many load packages as it takes."""
 
-    def __init__(self, walk: Walk, plan: Plan, client: Client, most_lanes: int) -> None:
-        reader = PageReader(walk.tables, plan.by, plan.known)
+    def __init__(self, walk: Walk, plan: Plan, client: Client, most_lanes: int, policy: Policy = NO_POLICY) -> None:
+        reader = PageReader(walk.tables, plan.by, plan.known, policy)
         self.walk = walk
         self.plan = plan
         self.handing = Handing(walk)

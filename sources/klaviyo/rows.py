@@ -26,6 +26,8 @@ from msgspec import Raw
 
 from sources.klaviyo.contract import ColumnType, Tree
 from sources.klaviyo.errors import MalformedPage
+from sources.klaviyo.policy import NO_POLICY, UNFIT, Policy, TablePolicy
+from sources.klaviyo.pseudonyms import Pseudonyms
 from sources.klaviyo.tables import ARROW, DELETED_AT, ROW_HASH, Column, Table, id_column
 from sources.klaviyo.windows import Window
 
@@ -35,7 +37,6 @@ Attributes = dict[str, Raw]
 Included = dict[tuple[str, str], "Item"]
 Values = Sequence[Raw | None]
 
-UNFIT: Final = "__v_json"
 NULL: Final = b"null"
 
 
@@ -143,6 +144,7 @@ class PageReader:
     """The attribute that orders this walk."""
     known: Container[int] = field(default_factory=frozenset)
     """Hashes of rows that need no loading."""
+    policy: Policy = NO_POLICY
 
     def page(self, body: bytes, parent: str = "") -> Page:
         """Raises MalformedPage when the body is not the whole document that it should be."""
@@ -176,13 +178,14 @@ class PageReader:
         """The rows of the objects that lie in the window and are not known; all of them where there is no window."""
         items = inside(page, within)
         received = len(items)
-        hashes = [row_hash(item, page.included, page.parent) for item in items] if self.hashes_rows else []
+        pseudonyms = self.policy.pseudonyms
+        hashes = [row_hash(item, page.included, page.parent, pseudonyms) for item in items] if self.hashes_rows else []
         if hashes and self.known:
             fresh = [(item, digest) for item, digest in zip(items, hashes, strict=True) if digest not in self.known]
             items, hashes = [item for item, _ in fresh], [digest for _, digest in fresh]
         tables, columns = {}, {}
         for table in self.tables:
-            builder = Builder(table)
+            builder = Builder(table, self.policy.of(table.name))
             tables[table.name] = builder.build(items, page, hashes)
             columns[table.name] = builder.columns
         return Rows(tables, columns, unchanged=received - len(items))
@@ -213,8 +216,9 @@ def inside(page: Page, within: Window | None) -> list[Item]:
 class Builder:
     """One table's rows of one page. `columns` is complete once built: the table's own, and what the page added."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, policy: TablePolicy | None = None) -> None:
         self.table = table
+        self.policy = policy
         self.arrays: dict[str, pa.Array] = {}
         self.types: dict[str, ColumnType] = {}
 
@@ -290,7 +294,9 @@ class Builder:
     def objects(self, items: list[Item]) -> None:
         self.add("id", "text", [item.id for item in items])
         for relation in self.table.to_one:
-            self.add(id_column(relation), "text", [item.related_one(relation) for item in items])
+            name = id_column(relation)
+            dropped = self.policy is not None and self.policy.drops_relation(name)
+            self.add(name, "text", [None if dropped else item.related_one(relation) for item in items])
         self.attributes(self.table.attributes, [item.attributes for item in items])
 
     def attributes(self, tree: Tree, objects: Sequence[Attributes | None], prefix: str = "") -> None:
@@ -304,7 +310,7 @@ class Builder:
             return
         for name in dict.fromkeys(key for attributes in objects if attributes for key in attributes if key not in tree):
             values = [attributes.get(name) if attributes else None for attributes in objects]
-            self.scalars("json", values, self.free(prefix + name))
+            self.scalars("json", values, self.free(prefix + name), new=True)
 
     def free(self, name: str) -> str:
         """A column's name for an attribute that the contract does not know: its own, unless that is taken."""
@@ -314,9 +320,13 @@ class Builder:
     def nested(self, tree: Tree, values: Values, name: str) -> None:
         objects, unfit = objects_of(values)
         self.attributes(tree, objects, "" if name == self.table.resource.lifted else f"{name}__")
+        if self.policy is not None:
+            unfit = self.policy.treated(name, unfit)
         self.keep_unfit(name, unfit)
 
-    def scalars(self, of: ColumnType, values: Values, name: str) -> None:
+    def scalars(self, of: ColumnType, values: Values, name: str, *, new: bool = False) -> None:
+        if self.policy is not None:
+            values = self.policy.treated(name, values, new=new)
         fit, unfit = column(values, of)
         self.put(name, of, fit)
         self.keep_unfit(name, unfit)
@@ -350,8 +360,11 @@ def within(attributes: Attributes | None, path: Sequence[str]) -> list[Attribute
         return []
 
 
-def row_hash(item: Item, included: Included, parent: str = "") -> int:
-    """64 bits of what Klaviyo sent about an object, and where: attributes, linkage, and the linkage of what is included."""
+def row_hash(item: Item, included: Included, parent: str = "", pseudonyms: Pseudonyms | None = None) -> int:
+    """64 bits of what Klaviyo sent about an object, and where: attributes, linkage, and the linkage of what is included.
+
+    With pseudonyms, nobody who lacks their key can tell from it what was sent.
+    """
     attributes = item.attributes or {}
     names = [item.id, *filter(None, (parent,)), *attributes]
     for name, relationship in (item.relationships or {}).items():
@@ -360,6 +373,8 @@ def row_hash(item: Item, included: Included, parent: str = "") -> int:
             if included and (child := included.get((related.type, related.id))):
                 names += [f"{deeper}={child.related(deeper)}" for deeper in child.relationships or ()]
     spelled = b"\0".join(["\0".join(names).encode(), *attributes.values()])
+    if pseudonyms:
+        return pseudonyms.seal(xxhash.xxh3_128_digest(spelled))
     # As signed as a column of the warehouse.
     return xxhash.xxh3_64_intdigest(spelled) - (1 << 63)
 

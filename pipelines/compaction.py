@@ -1,0 +1,83 @@
+"""Leaving nothing behind of what has been rewritten or deleted: databases keep it in blocks that they have freed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+import dlt
+import duckdb
+
+from pipelines.redaction import Redaction
+from pipelines.warehouse import Tables, Warehouse, destination_errors
+
+CONFIG: Final[dict[str, str | int | float | list[str]]] = {
+    "memory_limit": "1GB",
+    "preserve_insertion_order": False,
+    "threads": 1,
+}
+
+
+def datasets(warehouse: Warehouse) -> list[str]:
+    """All schemas that are ours: raw tables, what dlt merges them from, views and marts."""
+    return [warehouse.dataset, *(f"{warehouse.dataset}_{layer}" for layer in ("staging", "stg", "marts"))]
+
+
+def compact(warehouse: Warehouse) -> None:
+    """Write what there is anew, and forget all else: leftovers of merges, working files, freed blocks.
+
+    Takes room for a second copy while it lasts. What is on backups, in PostgreSQL's log, or on blocks that a file system has
+    freed, is beyond it. Raises DestinationError.
+    """
+    with destination_errors(warehouse):
+        pipeline = warehouse.pipeline()
+        empty_staging(pipeline, warehouse)
+        if warehouse.path:
+            rewrite_file(warehouse.path)
+        else:
+            vacuum(pipeline, datasets(warehouse))
+    warehouse.clear()
+
+
+def empty_staging(pipeline: dlt.Pipeline, warehouse: Warehouse) -> None:
+    with pipeline.sql_client() as client:
+        redaction = Redaction(Tables(client))
+        for place in redaction.places([f"{warehouse.dataset}_staging"]):
+            redaction.delete(place, "TRUE")
+
+
+def rewrite_file(path: Path) -> None:
+    """Copy a DuckDB database into a new file, which takes the place of the old one only when it is whole."""
+    new = path.with_name(f"{path.name}.compacted")
+    spilled = new.with_name(f"{new.name}.tmp")
+    new.unlink(missing_ok=True)
+    try:
+        with duckdb.connect(":memory:", config={**CONFIG, "temp_directory": str(spilled)}) as database:
+            database.execute(f"ATTACH '{quoted(path)}' AS before")
+            database.execute("CHECKPOINT before")
+            # By its own name: views call their database by it.
+            database.execute(f"ATTACH '{quoted(new)}' AS \"{path.stem}\"")
+            database.execute(f'COPY FROM DATABASE before TO "{path.stem}"')
+            database.execute(f'DETACH "{path.stem}"')
+            database.execute("DETACH before")
+        shutil.copymode(path, new)
+        with new.open("rb") as written:
+            os.fsync(written.fileno())
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
+        shutil.rmtree(spilled, ignore_errors=True)
+
+
+def quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
+
+
+def vacuum(pipeline: dlt.Pipeline, schemas: Iterable[str]) -> None:
+    with pipeline.sql_client() as client:
+        redaction = Redaction(Tables(client))
+        for place in redaction.places(schemas):
+            redaction.tables.execute(f"VACUUM FULL {redaction.name(place)}")
