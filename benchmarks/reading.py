@@ -73,7 +73,7 @@ def main() -> None:
         limiter = Limiter(options.share)
         client = Client("pk_sandbox", served.url, REVISION, limiter)
         plan = Plan(BY[options.collection], [Window(BEGINNING, pendulum.now("UTC"))])
-        reading = Reading(walk, plan, client, options.lanes)
+        reading = Reading(walk, plan, client, options.lanes, now=pendulum.now("UTC"))
         sampled = Sampled(reading)
         watching = threading.Thread(target=sampled.watch)
         watching.start()

@@ -28,6 +28,7 @@ from sources.klaviyo.errors import (
 )
 from sources.klaviyo.handing import empty
 from sources.klaviyo.ledger import Ledger, State
+from sources.klaviyo.merging import keep_history
 from sources.klaviyo.package import Package
 from sources.klaviyo.parents import Listing, Parents
 from sources.klaviyo.policy import NO_POLICY, Policy
@@ -99,6 +100,7 @@ class Extraction:
 
     def resources(self) -> list[DltResource]:
         """One dlt resource per walk, named after its host; each fills the tables of its walk."""
+        keep_history()
         missing = [dlt.resource(map(empty, self.missing), name="tables_not_selected")] if self.missing else []
         return [*map(self.resource, self.walks), *missing]
 
@@ -129,7 +131,9 @@ class Extraction:
             yield from map(empty, walk.tables)
             try:
                 self.notice_revision(walk)
-                self.readings[walk] = Reading(walk, self.plan(walk), self.client, self.max_lanes, self.policy)
+                self.readings[walk] = Reading(
+                    walk, self.plan(walk), self.client, self.max_lanes, now=self.now, policy=self.policy
+                )
             except KlaviyoError as error:
                 self.give_up(walk, error)
                 return

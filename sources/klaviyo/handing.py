@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any, Final, Protocol
 
 import dlt
 import pyarrow as pa
 
 from sources.klaviyo.rows import Rows
-from sources.klaviyo.tables import Column, Table
+from sources.klaviyo.tables import ARROW, CHANGED_AT, FIRST_SEEN_AT, Column, Table
 from sources.klaviyo.walk import Walk
 
 ENOUGH: Final = 16_000_000
@@ -20,8 +21,9 @@ ENOUGH: Final = 16_000_000
 class Handing:
     """Collects a walk's rows and hands them to dlt many at a time: each piece costs dlt more than a page's rows do."""
 
-    def __init__(self, walk: Walk) -> None:
+    def __init__(self, walk: Walk, now: datetime) -> None:
         self.walk = walk
+        self.now = pa.scalar(now, ARROW["timestamp"])
         self.columns: dict[str, tuple[Column, ...]] = {table.name: table.columns for table in walk.tables}
         self.declared: dict[str, tuple[Column, ...]] = {}
         """What dlt has been told of tables in this package; it forgets with each."""
@@ -65,13 +67,19 @@ class Handing:
 
     def hand_over(self, table: Table) -> object:
         name = table.name
-        rows = pa.concat_tables(self.held[name], promote_options="default")
+        rows = self.seen_now(pa.concat_tables(self.held[name], promote_options="default"))
         self.held[name] = []
         self.held_bytes[name] = 0
         if self.declared.get(name) == self.columns[name]:
             return dlt.mark.with_table_name(rows, name)
         self.declared[name] = self.columns[name]
         return declared(table, rows, self.columns[name])
+
+    def seen_now(self, rows: pa.Table) -> pa.Table:
+        """As if all were new: where a row is there already, the merge keeps what was noted of it."""
+        for name in (FIRST_SEEN_AT, CHANGED_AT):
+            rows = rows.set_column(rows.schema.get_field_index(name), name, pa.repeat(self.now, rows.num_rows))
+        return rows
 
 
 class Shape(Protocol):

@@ -7,6 +7,8 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass, field
 from functools import partial, reduce
 
+from pendulum import DateTime
+
 from sources.klaviyo.client import Client
 from sources.klaviyo.handing import Handing
 from sources.klaviyo.lanes import Delivery, Lanes, Range
@@ -59,11 +61,13 @@ def rows_of(reader: PageReader, page: Page, within: Window | None) -> Rows:
 class Reading:
     """Delivers the rows of a walk, over as many load packages as it takes."""
 
-    def __init__(self, walk: Walk, plan: Plan, client: Client, most_lanes: int, policy: Policy = NO_POLICY) -> None:
+    def __init__(
+        self, walk: Walk, plan: Plan, client: Client, most_lanes: int, *, now: DateTime, policy: Policy = NO_POLICY
+    ) -> None:
         reader = PageReader(walk.tables, plan.by, plan.known, policy)
         self.walk = walk
         self.plan = plan
-        self.handing = Handing(walk)
+        self.handing = Handing(walk, now)
         self.lanes: Lanes[Page, Rows] = Lanes(
             plan.ranges(walk),
             partial(walk.follow, client, reader),

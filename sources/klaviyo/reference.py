@@ -90,8 +90,9 @@ def reference(facts: Contract) -> Iterator[str]:
     yield f"Every raw table, as of revision {facts.revision}. Written by `python -m sources.klaviyo.reference`; a test keeps it true."
     yield ""
     yield (
-        "Each table also has `_dlt_load_id`, which load brought the row, and `_deleted_at`, when Klaviyo was first seen not to "
-        "show it any more. Limits are Klaviyo's own, of which a run takes its share. Rows per request are the most that a page holds."
+        "Each table also has `_dlt_load_id`, which load brought the row; `_row_hash`, 64 bits of what Klaviyo sent of it; "
+        "`_first_seen_at` and `_changed_at`, when runs first loaded it, and first loaded it as it is; and `_deleted_at`, when "
+        "Klaviyo was first seen not to show it any more. Limits are Klaviyo's own, of which a run takes its share. Rows per request are the most that a page holds."
     )
     yield ""
     resources = at(facts.revision)

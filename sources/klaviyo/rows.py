@@ -28,7 +28,7 @@ from sources.klaviyo.contract import ColumnType, Tree
 from sources.klaviyo.errors import MalformedPage
 from sources.klaviyo.policy import NO_POLICY, UNFIT, Policy, TablePolicy
 from sources.klaviyo.pseudonyms import Pseudonyms
-from sources.klaviyo.tables import ARROW, DELETED_AT, ROW_HASH, Column, Table, id_column
+from sources.klaviyo.tables import ARROW, BOOKKEEPING, ROW_HASH, Column, Table, id_column
 from sources.klaviyo.windows import Window
 
 log = logging.getLogger(__name__)
@@ -185,7 +185,7 @@ class PageReader:
             items, hashes = [item for item, _ in fresh], [digest for _, digest in fresh]
         tables, columns = {}, {}
         for table in self.tables:
-            builder = Builder(table, self.policy.of(table.name))
+            builder = Builder(table, self.policy.of(table.name), pseudonyms)
             tables[table.name] = builder.build(items, page, hashes)
             columns[table.name] = builder.columns
         return Rows(tables, columns, unchanged=received - len(items))
@@ -197,7 +197,7 @@ class PageReader:
 
     @property
     def hashes_rows(self) -> bool:
-        return any(table.marks_unchanged for table in self.tables)
+        return any(table.of_objects for table in self.tables)
 
 
 def inside(page: Page, within: Window | None) -> list[Item]:
@@ -216,9 +216,10 @@ def inside(page: Page, within: Window | None) -> list[Item]:
 class Builder:
     """One table's rows of one page. `columns` is complete once built: the table's own, and what the page added."""
 
-    def __init__(self, table: Table, policy: TablePolicy | None = None) -> None:
+    def __init__(self, table: Table, policy: TablePolicy | None, pseudonyms: Pseudonyms | None) -> None:
         self.table = table
         self.policy = policy
+        self.pseudonyms = pseudonyms
         self.arrays: dict[str, pa.Array] = {}
         self.types: dict[str, ColumnType] = {}
 
@@ -229,23 +230,23 @@ class Builder:
     def build(self, items: list[Item], page: Page, hashes: list[int]) -> pa.Table:
         resource = self.table.resource
         if resource.links and resource.include:
-            self.links(items)
+            hashes = self.links(items)
         elif resource.links:
             self.members(items, page.parent)
         elif resource.each:
-            self.elements(items)
+            hashes = self.elements(items)
         elif resource.include:
             owners = {child: item.id for item in items for child in item.related(resource.include)}
             kind = self.table.included
             children = [page.included[kind, child] for child in owners if (kind, child) in page.included]
             self.objects(children)
             self.parents([owners[child.id] for child in children])
+            hashes = [row_hash(child, {}, owners[child.id], self.pseudonyms) for child in children]
         else:
             self.objects(items)
             if resource.per and not resource.shows_parent:
                 self.parents([page.parent] * len(items))
-        if self.table.marks_unchanged:
-            self.add(ROW_HASH, "bigint", hashes)
+        self.add(ROW_HASH, "bigint", hashes)
         return self.finish()
 
     def add(self, name: str, of: ColumnType, values: Iterable[Any]) -> None:
@@ -254,13 +255,14 @@ class Builder:
     def put(self, name: str, of: ColumnType, array: pa.Array) -> None:
         self.arrays[name], self.types[name] = array, of
 
-    def links(self, items: list[Item]) -> None:
+    def links(self, items: list[Item]) -> list[int]:
         left, right = self.table.key
         pairs = list(
             dict.fromkeys((item.id, other) for item in items for other in item.related(self.table.resource.include))
         )
         self.add(left, "text", (pair[0] for pair in pairs))
         self.add(right, "text", (pair[1] for pair in pairs))
+        return [hash_of(pair, (), self.pseudonyms) for pair in pairs]
 
     def members(self, items: list[Item], parent: str) -> None:
         """Links to what the collection of one parent holds, with what is told of the link itself."""
@@ -269,7 +271,7 @@ class Builder:
         self.add(right, "text", [item.id for item in items])
         self.attributes(self.table.attributes, [item.attributes for item in items])
 
-    def elements(self, items: list[Item]) -> None:
+    def elements(self, items: list[Item]) -> list[int]:
         """A row for each element of an array within the attributes."""
         owners, found = [], []
         for item in items:
@@ -281,6 +283,10 @@ class Builder:
         self.attributes({**dict.fromkeys(own, "text"), **self.table.attributes}, found)
         for name in own:  # no warehouse takes a key that is null
             self.put(name, "text", pc.fill_null(self.arrays[name], ""))
+        return [
+            hash_of([owner, *element], element.values(), self.pseudonyms)
+            for owner, element in zip(owners, found, strict=True)
+        ]
 
     def parents(self, parents: list[str]) -> None:
         """The parent that each row names itself, else the one with whom it was found."""
@@ -340,7 +346,7 @@ class Builder:
         rows = len(next(iter(self.arrays.values())))
         for name, of in self.table.columns:
             if name not in self.arrays:
-                assert name == DELETED_AT or Column(name, of) in self.table.elsewhere, name
+                assert Column(name, of) in (*BOOKKEEPING, *self.table.elsewhere), name
                 self.put(name, of, pa.nulls(rows, ARROW[of]))
         order = dict.fromkeys([*(name for name, _ in self.table.columns), *self.arrays])
         self.types = {name: self.types[name] for name in order}
@@ -372,10 +378,14 @@ def row_hash(item: Item, included: Included, parent: str = "", pseudonyms: Pseud
             names += (name, related.id)
             if included and (child := included.get((related.type, related.id))):
                 names += [f"{deeper}={child.related(deeper)}" for deeper in child.relationships or ()]
-    spelled = b"\0".join(["\0".join(names).encode(), *attributes.values()])
+    return hash_of(names, attributes.values(), pseudonyms)
+
+
+def hash_of(names: Sequence[str], values: Iterable[Raw], pseudonyms: Pseudonyms | None) -> int:
+    """As signed as a column of the warehouse."""
+    spelled = b"\0".join(["\0".join(names).encode(), *values])
     if pseudonyms:
         return pseudonyms.seal(xxhash.xxh3_128_digest(spelled))
-    # As signed as a column of the warehouse.
     return xxhash.xxh3_64_intdigest(spelled) - (1 << 63)
 
 

@@ -24,6 +24,11 @@ ARROW: Final[dict[ColumnType, pa.DataType]] = {
 }
 
 ROW_HASH: Final = "_row_hash"
+"""64 bits of what Klaviyo sent of the row, by which it is known again."""
+FIRST_SEEN_AT: Final = "_first_seen_at"
+"""When the first run was that loaded the row."""
+CHANGED_AT: Final = "_changed_at"
+"""When the first run was that loaded the row as it is."""
 DELETED_AT: Final = "_deleted_at"
 """When a run first saw that Klaviyo no longer shows the row; null while it does."""
 
@@ -31,6 +36,13 @@ DELETED_AT: Final = "_deleted_at"
 class Column(NamedTuple):
     name: str
     type: ColumnType
+
+
+BOOKKEEPING: Final = (
+    Column(ROW_HASH, "bigint"),
+    *(Column(name, "timestamp") for name in (FIRST_SEEN_AT, CHANGED_AT, DELETED_AT)),
+)
+"""Columns that every raw table has, beside dlt's own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,21 +65,18 @@ class Table:
     def name(self) -> str:
         return self.resource.name
 
+    @property
+    def of_objects(self) -> bool:
+        """Whether its rows are the objects that are listed, rather than something within them."""
+        return not (self.resource.include or self.resource.each)
+
     @cached_property
     def columns(self) -> tuple[Column, ...]:
         keys = dict.fromkeys((*self.key, *filter(None, (self.parent,)), *map(id_column, self.to_one)))
         columns = [Column(name, "text") for name in keys]
         columns += flatten(self.attributes, lifted=self.resource.lifted)
         columns += self.elsewhere
-        if self.marks_unchanged:
-            columns.append(Column(ROW_HASH, "bigint"))
-        columns.append(Column(DELETED_AT, "timestamp"))
-        return tuple(columns)
-
-    @property
-    def marks_unchanged(self) -> bool:
-        """Whether rows carry a hash of what Klaviyo sent, by which a re-read knows them again."""
-        return self.resource.cursor is not None
+        return (*columns, *BOOKKEEPING)
 
     @cached_property
     def schema(self) -> pa.Schema:

@@ -16,6 +16,7 @@ from sources.klaviyo.contract import Contract, Limit
 from sources.klaviyo.extraction import Extraction
 from sources.klaviyo.lanes import Range
 from sources.klaviyo.resources import select
+from sources.klaviyo.tables import BOOKKEEPING
 from sources.klaviyo.tally import Tally
 from sources.klaviyo.walk import Walk
 from tests.sources.conftest import Connect, Open
@@ -156,7 +157,7 @@ def test_each_list_is_asked_from_where_it_was_read_and_a_new_one_from_the_beginn
 def test_only_what_is_told_of_the_link_becomes_a_column_whatever_klaviyo_sends() -> None:
     told = {"joined_group_at": LONG_AGO, "email": "anna@example.com"}
     (only,) = rows(document(thing("profile", "P1", told)), "list_memberships")
-    assert only.keys() == {"list_id", "profile_id", "joined_group_at", "_row_hash", "_deleted_at"}
+    assert only.keys() == {"list_id", "profile_id", "joined_group_at", *(column.name for column in BOOKKEEPING)}
 
 
 # --- what is asked -------------------------------------------------------------------------------------------------

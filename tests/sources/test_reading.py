@@ -42,7 +42,8 @@ def reading(name: str, noted: list[list[Window]]) -> Reading:
         noted.append([*read])
 
     plan = Plan(field, [window(0, SPAN)] if field else [None], note)
-    return Reading(Walk(resource, [], contract.load(REVISION)), plan, Client("pk", "http://nowhere", REVISION), 4)
+    client = Client("pk", "http://nowhere", REVISION)
+    return Reading(Walk(resource, [], contract.load(REVISION)), plan, client, 4, now=BEGINNING)
 
 
 def take(walk: Reading, query: str, part: Window | None, unchanged: int = 0) -> None:

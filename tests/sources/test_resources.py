@@ -8,8 +8,10 @@ from sources.klaviyo.contract import REVISION, Contract, Endpoint, load, revisio
 from sources.klaviyo.errors import UnknownResource
 from sources.klaviyo.resources import NAMES, RESOURCES, TABLE, at, select
 from sources.klaviyo.spec import Cursor, Resource
-from sources.klaviyo.tables import DELETED_AT, ROW_HASH, table
+from sources.klaviyo.tables import BOOKKEEPING, table
 from tests.sources.filters import conditions
+
+BOOKKEEPING_NAMES = ["_row_hash", "_first_seen_at", "_changed_at", "_deleted_at"]
 
 
 def spelled(resource: Resource) -> str:
@@ -146,7 +148,7 @@ def test_no_two_columns_of_a_table_share_a_name(resource: Resource, facts: Contr
 @each_resource
 def test_no_column_takes_a_name_that_we_or_dlt_use(resource: Resource, facts: Contract) -> None:
     for column in table(resource, facts).columns:
-        assert not column.name.startswith("_") or column.name in {ROW_HASH, DELETED_AT}
+        assert not column.name.startswith("_") or column in BOOKKEEPING
         assert not column.name.endswith("__v_json")
 
 
@@ -156,15 +158,15 @@ def test_links_are_nothing_but_the_pair_of_ids_and_what_is_told_of_the_link(
 ) -> None:
     if resource.links:
         made = table(resource, facts)
-        told = [*resource.fields, *([ROW_HASH] if resource.cursor else [])]
         assert len(made.key) == 2
-        assert [column.name for column in made.columns] == [*made.key, *told, DELETED_AT]
+        assert [column.name for column in made.columns] == [*made.key, *resource.fields, *BOOKKEEPING_NAMES]
 
 
 @each_resource
-def test_only_what_is_read_in_windows_carries_a_hash(resource: Resource, facts: Contract) -> None:
-    names = [column.name for column in table(resource, facts).columns]
-    assert (ROW_HASH in names) == (resource.cursor is not None)
+def test_every_row_says_what_it_is_known_by_and_when_it_came_changed_and_went(
+    resource: Resource, facts: Contract
+) -> None:
+    assert [column.name for column in table(resource, facts).columns][-4:] == BOOKKEEPING_NAMES
 
 
 @each_resource

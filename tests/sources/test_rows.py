@@ -48,6 +48,8 @@ def test_an_event_is_a_row_of_typed_columns() -> None:
         "datetime": INSTANT,
         "uuid": "f920",
         "event_properties": '{"$value": 1}',
+        "_first_seen_at": None,
+        "_changed_at": None,
         "_deleted_at": None,
     }
 
@@ -298,7 +300,7 @@ def attributed(id_: str = "E1", campaign: str = "C1", link: str = "x") -> bytes:
 
 def test_an_attribution_is_a_row_with_the_ids_it_points_to() -> None:
     found = row(attributed(), "event_attributions")
-    assert {name: value for name, value in found.items() if value is not None} == {
+    assert {name: value for name, value in found.items() if value is not None and name != "_row_hash"} == {
         "id": "A1",
         "event_id": "E1",
         "campaign_id": "C1",
@@ -403,6 +405,17 @@ def test_the_hash_does_not_change_with_links_or_with_company_on_the_page() -> No
     assert digest(attributed(link="x")) == digest(attributed(link="y"))
     company = document(event(id_="E0"), event())
     assert rows(company, "events")[1]["_row_hash"] == digest(document(event(), next_page="https://x/"))
+
+
+def test_what_hangs_from_an_object_or_lies_within_it_has_a_hash_of_its_own() -> None:
+    usual, other = (row(attributed(campaign=campaign), "event_attributions") for campaign in ("C1", "C2"))
+    assert usual["_row_hash"] != other["_row_hash"]
+    (tagged,) = (rows(document(thing("list", "L1", tags=[("tag", "T1")])), "list_tags"),)
+    assert len({one["_row_hash"] for one in tagged}) == 1
+    suppressions = [{"reason": "X"}, {"reason": "Y"}]
+    marketing = {"suppression": suppressions}
+    found = rows(profile(subscriptions={"email": {"marketing": marketing}}), "profile_suppressions")
+    assert len({one["_row_hash"] for one in found}) == len(suppressions)
 
 
 def test_what_is_known_is_left_out_with_its_children() -> None:

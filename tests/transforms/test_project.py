@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sources.klaviyo.tables import ROW_HASH, Column
+from sources.klaviyo.tables import CHANGED_AT, FIRST_SEEN_AT, ROW_HASH, Column
 from tests.transforms.build import PROJECT
 from tests.transforms.conftest import Built
 from tests.transforms.raw import POSTGRES_NAMES, TABLES, RawTable, columns
@@ -47,7 +47,12 @@ def test_staging_leaves_out_no_column(raw: RawTable, manifest: dict[str, Any]) -
         if name.startswith("stg_") and f"source.klaviyo.klaviyo.{raw.name}" in node["depends_on"]["nodes"]
     )
     read = set(re.findall(r"\w+", model["compiled_code"]))
-    unread = ROW_HASH, "timestamp"  # our own bookkeeping; the second of `datetime`, once more
+    unread = (
+        ROW_HASH,
+        FIRST_SEEN_AT,
+        CHANGED_AT,
+        "timestamp",
+    )  # our own bookkeeping; the second of `datetime`, once more
     assert {column.name for column in columns(raw)} - {*unread} <= read
 
 
