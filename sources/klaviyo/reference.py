@@ -154,6 +154,8 @@ def section(resource: Resource, facts: Contract) -> Iterator[str]:
         yield f"Optional: {resource.optional}."
     if resource.note:
         yield f"{resource.note}."
+    if resource.versioned:
+        yield "What its rows said before, and until when, is in `versions`."
     yield ""
     yield f"- key: {names(raw.key)}"
     yield f"- from: {source(resource)}"

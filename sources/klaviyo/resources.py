@@ -165,6 +165,7 @@ TABLE: Final = (
     Resource(
         name="billing_usage",
         grain="one row per kind of usage: how much of the plan the current period has used",
+        versioned=Versioned(volatile=("as_of",)),
         note="Klaviyo tells of the current period only",
         optional=NEWER_SCOPE.format("usage:read"),
         since=OMNI,
@@ -250,6 +251,8 @@ TABLE: Final = (
         path="/api/profiles",
         fields=("predictive_analytics",),
         additional_fields=("predictive_analytics",),
+        versioned=Versioned(),
+        note="Read once a week, it keeps a version of every profile whose predictions have moved since",
         optional="predictions change without a mark: every profile is read each time, 15,000 a minute",
     ),
     Resource(

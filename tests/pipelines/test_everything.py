@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -65,6 +67,24 @@ def test_a_suppression_that_leaves_the_mark_of_change_as_it_was_is_loaded(job: J
         run = job.load(*both)
         assert sum(tally.rows["profiles"] for tally in run.tallies) == 1
         assert_tables_equal_the_account(job, sandbox, *both)
+
+
+def test_predictions_keep_what_they_were_with_what_changed_and_when_that_was_seen(job: Job, sandbox: Sandbox) -> None:
+    job.load("profile_predictions")
+    predicted = sandbox.account.objects["profile"]["ANNA"].attributes["predictive_analytics"]
+    sandbox.account.objects["profile"]["ANNA"].attributes["predictive_analytics"] = predicted | {"total_clv": 99.5}
+    sandbox.changed()
+    job.load("profile_predictions")
+    job.load("profile_predictions")
+    found = sorted(rows(job, "versions"), key=lambda row: row["version"])
+    assert Counter(row["id"] for row in found) == Counter(
+        {**dict.fromkeys(sandbox.account.objects["profile"], 1), "ANNA": 2}
+    )
+    old, new = (row for row in found if row["id"] == "ANNA")
+    assert json.loads(new["changed"]) == ["predictive_analytics__total_clv"]
+    told = [json.loads(row["content"])["predictive_analytics__total_clv"] for row in (old, new)]
+    assert told == [predicted["total_clv"], 99.5]
+    assert (new["valid_from_by"], new["valid_to"], old["valid_to"]) == ("seen", None, new["valid_from"])
 
 
 def test_the_truth_knows_every_table(sandbox: Sandbox) -> None:

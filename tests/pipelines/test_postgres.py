@@ -18,7 +18,10 @@ DEFAULT = [resource.name for resource in select(None)]
 
 def test_postgres_holds_the_account_and_follows_its_changes(job: Job, sandbox: Sandbox, postgres: str) -> None:
     def assert_postgres_equals_the_account() -> None:
-        assert_equal(sandbox.account, datetime.now(UTC), lambda table: postgres_rows(postgres, table), DEFAULT)
+        tables = [resource.name for resource in select(None, job.revision)]
+        assert_equal(
+            sandbox.account, datetime.now(UTC), lambda table: postgres_rows(postgres, table), tables, job.revision
+        )
 
     job.postgres = postgres
     job.load(destination="postgres")
