@@ -23,12 +23,13 @@ def build(workspace: Path, environment: Mapping[str, str], *arguments: str) -> d
     """The outcome of every model and test by its name. Warnings of dbt fail the build."""
     folders = ["--target-path", str(workspace / "target"), "--log-path", str(workspace / "logs")]
     project = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
-    if parsed:
-        (workspace / "target").mkdir(exist_ok=True)
-        shutil.copy(parsed[-1], workspace / "target" / PARSED)
+    own = workspace / "target" / PARSED
+    if parsed and not own.exists():
+        own.parent.mkdir(exist_ok=True)
+        shutil.copy(parsed[-1], own)
     with surroundings(environment):
         result = dbtRunner().invoke(["--quiet", "--warn-error", "build", *project, *folders, *arguments])
-    parsed.append(workspace / "target" / PARSED)
+    parsed.append(own)
     assert isinstance(result.result, RunExecutionResult), result.exception
     return {node.node.name: f"{node.status}: {node.message}".lower() for node in result.result.results}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import duckdb
@@ -13,6 +13,7 @@ import psycopg2
 import pytest
 
 from tests.transforms.build import build
+from tests.transforms.golden import FIRST_LOAD, NOW, SECOND_LOAD, UNTOUCHED
 from tests.transforms.raw import Account, write_duckdb, write_postgres
 from tests.transforms.shop import SHOP
 
@@ -70,9 +71,29 @@ def nothing(tmp_path_factory: pytest.TempPathFactory) -> Built:
     return build_duckdb(tmp_path_factory.mktemp("nothing"), {}, "--exclude-resource-type", "unit_test")
 
 
+AS_OF: Final = ("--vars", f"{{klaviyo_now: '{NOW}'}}")
+NO_TESTS: Final = ("--exclude-resource-type", "unit_test", "--exclude-resource-type", "test")
+"""They run on PostgreSQL, over the same rows."""
+
+
 @pytest.fixture(scope="session")
-def shop_on_postgres(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Built:
-    write_postgres(postgres_url, SHOP, DATASET)
+def golden(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """The golden month, loaded and built twice: the second load brings what was late, and takes back what was wrong."""
+    workspace = tmp_path_factory.mktemp("golden")
+    build_duckdb(workspace, FIRST_LOAD, "--select", "+int_event", *NO_TESTS, *AS_OF)
+    with duckdb.connect(str(workspace / "warehouse.duckdb")) as database:
+        database.execute("drop schema klaviyo cascade")
+    tampered = {**UNTOUCHED, "uuid": "changed without a load"}
+    events = [tampered if one is UNTOUCHED else one for one in SECOND_LOAD["events"]]
+    built = build_duckdb(workspace, {**SECOND_LOAD, "events": events}, *NO_TESTS, *AS_OF)
+    with duckdb.connect(str(built.path)) as database:
+        database.execute("update klaviyo.events set uuid = null where id = ?", [UNTOUCHED["id"]])
+    return built
+
+
+@pytest.fixture(scope="session")
+def golden_on_postgres(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    write_postgres(postgres_url, SECOND_LOAD, DATASET)
     server = urlsplit(postgres_url)
     environment = {
         "KLAVIYO_TARGET": "postgres",
@@ -84,7 +105,7 @@ def shop_on_postgres(postgres_url: str, tmp_path_factory: pytest.TempPathFactory
         "KLAVIYO_POSTGRES_DATABASE": server.path.removeprefix("/"),
     }
     workspace = tmp_path_factory.mktemp("postgres_build")
-    return Built(workspace, build(workspace, environment), DATASET, postgres_url, workspace)
+    return Built(workspace, build(workspace, environment, *AS_OF), DATASET, postgres_url, workspace)
 
 
 def failures(outcomes: dict[str, str]) -> Sequence[str]:

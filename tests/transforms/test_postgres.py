@@ -25,17 +25,17 @@ def rounded(row: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(round(value, 12) if isinstance(value, float) else value for value in row)
 
 
-def test_every_model_builds_and_every_test_passes_on_postgres(shop_on_postgres: Built) -> None:
-    assert not failures(shop_on_postgres.outcomes)
+def test_every_model_builds_and_every_test_passes_on_postgres(golden_on_postgres: Built) -> None:
+    assert not failures(golden_on_postgres.outcomes)
 
 
-def test_every_model_has_the_same_rows_on_postgres(shop: Built, shop_on_postgres: Built) -> None:
-    assert sorted(models(shop)) == sorted(models(shop_on_postgres))
-    for model in models(shop):
-        columns = shop.columns(model)
-        assert [name for name, _ in columns] == [name for name, _ in shop_on_postgres.columns(model)], model
+def test_every_model_has_the_same_rows_on_postgres(golden: Built, golden_on_postgres: Built) -> None:
+    assert sorted(models(golden)) == sorted(models(golden_on_postgres))
+    for model in models(golden):
+        columns = golden.columns(model)
+        assert [name for name, _ in columns] == [name for name, _ in golden_on_postgres.columns(model)], model
         names = [name for name, of in columns if of not in FREE_FORM]
-        assert rows(shop, model, names) == rows(shop_on_postgres, model, names), model
+        assert rows(golden, model, names) == rows(golden_on_postgres, model, names), model
 
 
 @pytest.mark.parametrize(
@@ -48,9 +48,9 @@ def test_every_model_has_the_same_rows_on_postgres(shop: Built, shop_on_postgres
     ],
 )
 def test_a_document_that_postgres_stores_but_cannot_read_is_read_without_what_is_wrong(
-    shop_on_postgres: Built, document: str, subject: str
+    golden_on_postgres: Built, document: str, subject: str
 ) -> None:
-    with psycopg2.connect(shop_on_postgres.url) as server, server.cursor() as cursor:
+    with psycopg2.connect(golden_on_postgres.url) as server, server.cursor() as cursor:
         cursor.execute(f"insert into {DATASET}.events (id, event_properties) values ('broken', %s)", [document])
         cursor.execute(f"select subject from {DATASET}_stg.stg_klaviyo__events where event_id = 'broken'")
         found = cursor.fetchall()

@@ -67,3 +67,9 @@
         {{ money_per('conversion_value', 'delivered') }} as revenue_per_recipient,
         {{ money_per('conversion_value', 'conversions - conversions_other_currency') }} as average_order_value
 {%- endmacro %}
+
+
+{# How a rate that had better be low stands against two marks: below the first, up to the second, above it. #}
+{% macro standing(rate, good, poor) -%}
+        case when {{ rate }} < {{ good }} then 'good' when {{ rate }} <= {{ poor }} then 'fair' when {{ rate }} > {{ poor }} then 'poor' end
+{%- endmacro %}

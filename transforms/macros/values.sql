@@ -81,3 +81,51 @@
 {% macro money_per(amount, heads) -%}
   cast({{ amount }} / nullif({{ heads }}, 0) as decimal(18, 4))
 {%- endmacro %}
+
+
+{# The latest of several dates; those that are null do not count. #}
+{% macro latest_of(dates) -%}
+  {%- set earliest = "cast('0001-01-01' as date)" -%}
+  nullif(
+    greatest({% for date in dates %}coalesce({{ date }}, {{ earliest }}){{ ', ' if not loop.last }}{% endfor %}),
+    {{ earliest }}
+  )
+{%- endmacro %}
+
+
+{# In which fifth of all rows, 1 to 5, a row lies by a column, counting those below it: equals share a fifth. #}
+{% macro fifth(column) -%}
+  cast(
+    1 + floor(
+      cast((rank() over (order by {{ column }}) - 1) * 5 as double precision) / count(*) over ()
+    ) as bigint
+  )
+{%- endmacro %}
+
+
+{#
+  How likely a standard normal value lies beyond `z` on either side: the two-sided p of a z test. Abramowitz and Stegun
+  7.1.26, right to seven places; few warehouses have the error function.
+#}
+{% macro two_sided_p(z) -%}
+  {%- set x = '(abs(' ~ z ~ ') / 1.4142135623730951)' -%}
+  {%- set t = '(1 / (1 + 0.3275911 * ' ~ x ~ '))' -%}
+  ({{ t }} * (0.254829592 + {{ t }} * (-0.284496736 + {{ t }} * (1.421413741 + {{ t }} * (-1.453152027 + {{ t }}
+  * 1.061405429)))) * exp(-{{ x }} * {{ x }}))
+{%- endmacro %}
+
+
+{# One of the pieces that a delimiter cuts a text into, from 1 on; the number may be a column. #}
+{% macro piece(text, delimiter, number) -%}
+  {{ return(adapter.dispatch('piece', 'klaviyo')(text, delimiter, number)) }}
+{%- endmacro %}
+
+
+{% macro default__piece(text, delimiter, number) -%}
+  split_part({{ text }}, '{{ delimiter }}', cast({{ number }} as integer))
+{%- endmacro %}
+
+
+{% macro bigquery__piece(text, delimiter, number) -%}
+  split({{ text }}, '{{ delimiter }}')[safe_ordinal({{ number }})]
+{%- endmacro %}

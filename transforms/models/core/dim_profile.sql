@@ -39,7 +39,7 @@ final as (
 
         ---------- who it is
         profiles.email,
-        lower(nullif(trim({{ dbt.split_part('profiles.email', "'@'", 2) }}), '')) as email_domain,
+        lower(nullif(trim({{ piece('profiles.email', '@', 2) }}), '')) as email_domain,
         profiles.phone_number,
         profiles.first_name,
         profiles.last_name,

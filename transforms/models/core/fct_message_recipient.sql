@@ -2,6 +2,7 @@ with
 
 touched as (
     select * from {{ ref('int_message_event') }}
+    where event_class <> 'order_repeated'
 ),
 
 final as (

@@ -4,7 +4,7 @@
         unique_key='event_id',
         incremental_strategy=replacing_strategy(),
         on_schema_change='sync_all_columns',
-        post_hook=forget_events(),
+        post_hook='{{ forget_events() }}',
     )
 }}
 {%- set columns = [

@@ -13,6 +13,21 @@ revenue as (
         or coalesce(attributed_flow_message_id, attributed_flow_id) is not null
 ),
 
+-- Klaviyo credits each integration's event of an order: those that do not count here explain what it reports.
+repeated as (
+    select events.* from {{ ref('fct_event') }} as events
+    left join {{ ref('fct_revenue') }} as counted on events.event_id = counted.event_id
+    where events.event_class = 'order'
+        and counted.event_id is null
+        and not events.is_future
+        and coalesce(
+            events.attributed_campaign_message_id,
+            events.attributed_campaign_id,
+            events.attributed_flow_message_id,
+            events.attributed_flow_id
+        ) is not null
+),
+
 account as (
     select * from {{ ref('dim_account') }}
 ),
@@ -21,6 +36,7 @@ account as (
 touched as (
     select
         event_id,
+        metric_id,
         campaign_id,
         flow_id,
         coalesce(campaign_message_id, flow_message_id) as message_id,
@@ -45,6 +61,7 @@ touched as (
 
     select
         event_id,
+        metric_id,
         attributed_campaign_id as campaign_id,
         attributed_flow_id as flow_id,
         coalesce(attributed_campaign_message_id, attributed_flow_message_id) as message_id,
@@ -64,6 +81,31 @@ touched as (
         occurred_at,
         local_date
     from revenue
+
+    union all
+
+    select
+        event_id,
+        metric_id,
+        attributed_campaign_id as campaign_id,
+        attributed_flow_id as flow_id,
+        coalesce(attributed_campaign_message_id, attributed_flow_message_id) as message_id,
+        attributed_variation_id as variation_id,
+        coalesce(attributed_profile_id, profile_id) as profile_id,
+        nullif(attributed_channel, 'unknown') as channel,
+        'order_repeated' as event_class,
+        null as message_name,
+        null as subject,
+        false as is_machine_open,
+        false as is_bot_click,
+        null as bounce_type,
+        null as email_domain,
+        null as inbox_provider,
+        event_value as amount,
+        false as is_account_currency,
+        occurred_at,
+        local_date
+    from repeated
 ),
 
 sent as (
@@ -84,6 +126,7 @@ final as (
     select
         ---------- ids
         sent.event_id,
+        sent.metric_id,
         sent.campaign_id,
         sent.flow_id,
         sent.message_id,
