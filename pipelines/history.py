@@ -1,61 +1,31 @@
-"""What rows said before: the table `versions`, kept after each load from the rows that it brought or marked.
+"""What a run adds to history: versions of definitions, and memberships from when to when.
 
-Tables whose entry says `versioned` have their versions here. What has been looked at is in dlt's state, committed with the
-versions, so that a run that fails leaves its rows to the next one.
+Both are kept after each load, from the rows that it brought or marked. What has been looked at is in dlt's state, committed
+with what is written, so that a run that fails leaves its rows to the next one.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from functools import partial
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import dlt
-import pyarrow as pa
-from dlt.extract import DltResource
 
 from pipelines.absence import LOAD
 from pipelines.runs import Run
-from pipelines.versions import Look, Sight, Version, fingerprint, follow
 from pipelines.warehouse import Tables
-from sources.klaviyo.spec import Versioned
-from sources.klaviyo.tables import DELETED_AT, Column, Table, arrow_schema, column_hints
+from sources.klaviyo.tables import DELETED_AT
 from sources.klaviyo.walk import Walk
 
-VERSIONS: Final = "versions"
-FINGERPRINT: Final = "_fingerprint"
-LATEST: Final = "_latest"
-COLUMNS: Final = (
-    Column("version_id", "text"),
-    Column("resource", "text"),
-    Column("id", "text"),
-    Column("version", "bigint"),
-    Column("valid_from", "timestamp"),
-    Column("valid_from_by", "text"),
-    Column("valid_from_after", "timestamp"),
-    Column("valid_to", "timestamp"),
-    Column("valid_to_after", "timestamp"),
-    Column("ended_by", "text"),
-    Column("changed", "json"),
-    Column("content", "json"),
-    Column("seen_at", "timestamp"),
-    Column(FINGERPRINT, "bigint"),
-    Column(LATEST, "bool"),
-)
-TOLD: Final = tuple(column for column in COLUMNS if column.name not in ("version_id", "resource", FINGERPRINT, LATEST))
-"""What tells a version of a row."""
-PAGE: Final = 500
-"""Rows that are looked at together."""
 SHORTLY: Final = timedelta(seconds=10)
 """By how much a look is said to have begun earlier than it did: marks are whole seconds, and clocks differ."""
 
 
 @dataclass
 class Looking:
-    """A run's look at the tables that keep versions."""
+    """A run that has loaded, and looks at what it has brought."""
 
     pipeline: dlt.Pipeline
     run: Run
@@ -66,220 +36,67 @@ class Looking:
     """False for a run that was asked for a range only."""
     refreshed: frozenset[str] = frozenset()
     """Tables that were read whole, though they usually are not."""
-
-    def resource(self) -> DltResource:
-        hints = column_hints(COLUMNS, ("version_id",))
-        hints["version_id"]["unique"] = True
-
-        def versions() -> Iterator[pa.Table]:
-            yield from self.versions()
-
-        resource: DltResource = dlt.resource(
-            versions,
-            name=VERSIONS,
-            columns=hints,
-            primary_key="version_id",
-            write_disposition={"disposition": "merge", "strategy": "upsert"},  # type: ignore[call-overload]  # plain dicts
-        )
-        return resource
-
-    def versions(self) -> Iterator[pa.Table]:
-        """Yield what is to be written of versions, and note what has then been looked at."""
-        noted = dlt.current.resource_state().setdefault("looked", {})
-        schema = self.pipeline.default_schema
-        if VERSIONS not in schema.tables:
-            yield arrow_schema(COLUMNS).empty_table()
-        with self.pipeline.sql_client() as client:
-            tables = Tables(client)
-            through = last_load(tables, schema)
-            for walk in self.walks:
-                for table in walk.tables:
-                    if kind := table.resource.versioned:
-                        name, before = table.name, noted.get(table.name, {})
-                        last = before.get("whole")
-                        look = Look(self.began, self.run.now, datetime.fromisoformat(last) if last else None)
-                        yield from self.news(Rows(tables, schema, table, kind, self.loaded_at), look, before)
-                        noted[name] = before | {"through": through, "marked": self.run.started_at.isoformat()}
-                        if self.sees_all(walk, table):
-                            noted[name]["whole"] = self.began.isoformat()
+    indexes: bool = False
+    """Whether finding rows takes an index."""
 
     @property
     def began(self) -> datetime:
         return self.run.started_at - SHORTLY
 
+    def is_own(self, load_id: str) -> bool:
+        """Whether the run loaded this itself."""
+        return bool(self.first_load_id) and load_id >= self.first_load_id
+
     def loaded_at(self, load_id: str) -> datetime:
-        """When the run's own rows were there, or those of a load before."""
-        return self.run.now if load_id >= self.first_load_id else datetime.fromtimestamp(float(load_id), UTC)
+        """By when rows of a load were there."""
+        return self.run.now if self.is_own(load_id) else datetime.fromtimestamp(float(load_id), UTC)
 
-    def news(self, rows: Rows, look: Look, before: dict[str, str]) -> Iterator[pa.Table]:
-        """Yield what is to be written of one table's versions."""
-        for condition in self.conditions(before):
-            for sights in rows.pages(condition):
-                news = [row for sight, known in rows.beside_latest(sights) for row in rows.news(sight, known, look)]
-                if news:
-                    yield pa.Table.from_pylist(news, schema=arrow_schema(COLUMNS))
+    def conditions(self, noted: Noted) -> Iterator[str]:
+        """The SQL conditions of the rows to look at: those brought since, and others that were found to have vanished."""
+        brought = self.brought(noted)
+        yield brought
+        if noted.marked:
+            marked = min(noted.marked, self.run.started_at)
+            yield f"({DELETED_AT} >= '{marked.isoformat()}' AND NOT {brought})"
 
-    def conditions(self, before: dict[str, str]) -> Iterator[str]:
-        """The SQL conditions of the rows to look at: those brought since, and those that were found to have vanished."""
-        if not before:
-            yield "TRUE"
-            return
-        since = min(filter(None, (before["through"], self.first_load_id)), default="")
+    def brought(self, noted: Noted) -> str:
+        """The SQL condition of the rows that loads have brought since."""
+        if not noted.through:
+            return "TRUE"
         # Another machine's clock may be behind the one that loaded last.
-        brought = f"{LOAD} > '{since}' OR {LOAD} = '{self.first_load_id}'"
-        yield f"({brought})"
-        marked = min(datetime.fromisoformat(before["marked"]), self.run.started_at)
-        yield f"{DELETED_AT} >= '{marked.isoformat()}' AND NOT ({brought})"
-
-    def sees_all(self, walk: Walk, table: Table) -> bool:
-        """Whether the run saw every row that Klaviyo shows of the table."""
-        if walk.tally.status != "complete":
-            return False
-        if walk.host.cursor and table.name not in self.refreshed:
-            return False
-        unread = [*walk.parents.values()].count(False)
-        return self.whole and unread == walk.tally.gone
+        return f"({LOAD} > '{noted.through}' OR {LOAD} >= '{self.first_load_id or noted.through}')"
 
 
-def last_load(tables: Tables, schema: dlt.Schema) -> str:
-    loads = tables.name(schema.loads_table_name)
-    return str(tables.rows(f"SELECT max(load_id) FROM {loads}")[0][0] or "")  # noqa: S608 - names are ours
+class Noted:
+    """What has been looked at of a table, in dlt's state."""
 
+    def __init__(self, state: dict[str, Any], table: str) -> None:
+        self.state: dict[str, str] = state.setdefault("looked", {}).setdefault(table, {})
 
-@dataclass
-class Rows:
-    """The rows of one table, beside the versions that are known of them."""
+    @property
+    def through(self) -> str:
+        """The last load whose rows have been looked at; all before, too."""
+        return self.state.get("through", "")
 
-    tables: Tables
-    schema: dlt.Schema
-    table: Table
-    kind: Versioned
-    loaded_at: Callable[[str], datetime]
+    @property
+    def marked(self) -> datetime | None:
+        """Up to when rows that were marked have been looked at."""
+        return self.instant("marked")
 
-    def __post_init__(self) -> None:
-        normalized = self.schema.naming.normalize_path
-        left_out = {normalized(name) for name in (*self.kind.volatile, *(one.name for one in self.table.elsewhere))}
-        self.types: dict[str, str] = {
-            name: str(hint["data_type"])
-            for name, hint in self.schema.tables[self.table.name]["columns"].items()
-            if "data_type" in hint and not name.startswith("_") and name not in left_out
-        }
+    @property
+    def whole(self) -> datetime | None:
+        """When the last look at all rows began."""
+        return self.instant("whole")
 
-    def pages(self, condition: str) -> Iterator[list[Sight]]:
-        """Yield the rows for which the condition holds, many at a time."""
-        name = self.tables.name(self.table.name)
-        columns = ", ".join([LOAD, DELETED_AT, *map(self.expression, self.types)])
-        after = ""
-        while True:
-            rows = self.tables.rows(
-                f"SELECT {columns} FROM {name} WHERE id > %s AND {condition} ORDER BY id LIMIT {PAGE}",  # noqa: S608 - as above
-                after,
-            )
-            if rows:
-                yield [*map(self.sight, rows)]
-                after = str(rows[-1][2 + [*self.types].index("id")])
-            if len(rows) < PAGE:
-                return
+    def instant(self, name: str) -> datetime | None:
+        noted = self.state.get(name)
+        return datetime.fromisoformat(noted) if noted else None
 
-    def expression(self, name: str) -> str:
-        column = self.tables.column(name)
-        return f"CAST({column} AS TEXT)" if self.types[name] == "json" else column
-
-    def sight(self, row: Sequence[Any]) -> Sight:
-        loaded, vanished, *values = row
-        content: dict[str, Any] = {
-            name: None if value is None else SPELLED.get(of, plain)(value)
-            for (name, of), value in zip(self.types.items(), values, strict=True)
-        }
-        return Sight(
-            id=content["id"],
-            content=content,
-            loaded_at=self.loaded_at(loaded),
-            vanished_at=vanished and vanished.astimezone(UTC),
-        )
-
-    def beside_latest(self, sights: Sequence[Sight]) -> Iterator[tuple[Sight, Version | None]]:
-        """Yield the rows that may differ from their latest version, with it."""
-        known = {
-            id_: (digest, is_over)
-            for id_, digest, is_over in self.latest(f"id, {FINGERPRINT}, valid_to IS NOT NULL", sights)
-        }
-        news = [
-            sight
-            for sight in sights
-            if known.get(sight.id) != (fingerprint(sight.content, self.kind), sight.vanished_at is not None)
-        ]
-        there = [sight for sight in news if sight.id in known]
-        columns = ", ".join(f"CAST({name} AS TEXT)" if of == "json" else name for name, of in TOLD)
-        latest = {version.id: version for version in map(version_of, self.latest(columns, there))}
-        for sight in news:
-            yield sight, latest.get(sight.id)
-
-    def news(self, sight: Sight, known: Version | None, look: Look) -> Iterator[dict[str, Any]]:
-        """Yield the rows of `versions` that are to be written of one row."""
-        told = [*follow(known, sight, look, self.kind)]
-        for version in told:
-            yield version_row(self.table.name, self.kind, version, latest=version is told[-1])
-
-    def latest(self, columns: str, sights: Sequence[Sight]) -> list[Sequence[Any]]:
-        if not sights:
-            return []
-        return self.tables.rows(
-            f"SELECT {columns} FROM {self.tables.name(VERSIONS)} "  # noqa: S608 - as above
-            f"WHERE resource = %s AND {LATEST} AND id IN ({', '.join(['%s'] * len(sights))})",
-            self.table.name,
-            *(sight.id for sight in sights),
-        )
-
-
-# --- values as JSON has them ---------------------------------------------------------------------------------------
-
-
-def plain(value: Any) -> Any:  # noqa: ANN401 - any scalar
-    return value
-
-
-def instant(value: datetime) -> str:
-    return value.astimezone(UTC).isoformat()
-
-
-SPELLED: Final[dict[str, Callable[[Any], Any]]] = {
-    "json": json.loads,
-    "timestamp": instant,
-    "date": date.isoformat,
-}
-
-
-READ: Final[dict[str, Callable[[Any], Any]]] = {
-    "json": json.loads,
-    "timestamp": partial(datetime.astimezone, tz=UTC),
-}
-
-# --- versions as rows ----------------------------------------------------------------------------------------------
-
-
-def version_row(resource: str, kind: Versioned, version: Version, *, latest: bool) -> dict[str, Any]:
-    return {
-        "version_id": f"{resource}:{version.id}:{version.number}",
-        "resource": resource,
-        "id": version.id,
-        "version": version.number,
-        "valid_from": version.valid_from,
-        "valid_from_by": version.valid_from_by,
-        "valid_from_after": version.valid_from_after,
-        "valid_to": version.valid_to,
-        "valid_to_after": version.valid_to_after,
-        "ended_by": version.ended_by,
-        "changed": json.dumps(version.changed),
-        "content": json.dumps(version.content, ensure_ascii=False),
-        "seen_at": version.seen_at,
-        FINGERPRINT: fingerprint(version.content, kind),
-        LATEST: latest,
-    }
-
-
-def version_of(row: Sequence[Any]) -> Version:
-    told: dict[str, Any] = {
-        name: None if value is None else READ.get(of, plain)(value) for (name, of), value in zip(TOLD, row, strict=True)
-    }
-    return Version(number=told.pop("version"), changed=tuple(told.pop("changed")), **told)
+    def add(self, looking: Looking, tables: Tables, *, sees_all: bool) -> None:
+        """Note that the run has looked at all there is."""
+        schema = looking.pipeline.default_schema_name
+        loads = tables.rows(f"SELECT max(load_id) FROM {tables.name('_dlt_loads')} WHERE schema_name = %s", schema)  # noqa: S608 - names are ours
+        self.state["through"] = max(self.through, str(loads[0][0] or ""))
+        self.state["marked"] = looking.run.started_at.isoformat()
+        if sees_all:
+            self.state["whole"] = looking.began.isoformat()

@@ -17,6 +17,7 @@ from dlt.extract import DltResource
 from dlt.pipeline.exceptions import PipelineStepFailed
 from pendulum import DateTime
 
+from pipelines import definitions, memberships
 from pipelines.absence import mark_vanished
 from pipelines.errors import ConfigurationError, Exit, RunError
 from pipelines.history import Looking
@@ -124,8 +125,9 @@ def load(settings: Settings, warehouse: Warehouse, request: Request, watch: Watc
                 first_load_id,
                 whole=not (request.start or request.end or request.again),
                 refreshed=request.refreshed,
+                indexes=warehouse.kind.indexes,
             )
-            record(pipeline, run, [looking.resource()])
+            record(pipeline, run, definitions.resource(looking), *memberships.resources(looking))
     except (RunError, OSError) as error:
         failure = explain(error, warehouse)
         run.finish(failure.exit if isinstance(failure, RunError) else Exit.FAILED, str(failure))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any, Final
@@ -95,7 +95,7 @@ class Run:
         self.seconds = (self.finished_at - self.started_at).total_seconds()
 
 
-def record(pipeline: dlt.Pipeline, run: Run, history: Sequence[DltResource] = ()) -> None:
+def record(pipeline: dlt.Pipeline, run: Run, *history: DltResource) -> None:
     """Append the run to the run tables, say anew which windows are complete, and keep what the run adds to history."""
 
     @dlt.source(name=SCHEMA, max_table_nesting=0)

@@ -235,6 +235,9 @@ class Tables:
         except DatabaseUndefinedRelation:
             return []
 
+    def count(self, table: str, condition: str) -> int:
+        return int(next(iter(self.rows(f"SELECT count(*) FROM {self.name(table)} WHERE {condition}")), (0,))[0])  # noqa: S608 - names are ours
+
     def execute(self, statement: str, *parameters: object) -> None:
         self.client.execute_sql(statement, *parameters)
 

@@ -1,0 +1,109 @@
+"""Who was in which list and segment, from when to when, and how precisely that is known."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from sandbox.account import Account, Object
+from sandbox.server import Sandbox
+from sources.klaviyo.windows import moment
+from tests.conftest import Job
+from tests.pipelines.warehouse import change, rows
+from tests.sandbox.tiny import EARLY, LATE, NOW, tiny_account
+
+READ = ("lists", "segments", "metrics", "list_memberships", "segment_memberships", "events")
+A_RUN = timedelta(minutes=15)
+"""What a run may take, and what a change may need to become visible."""
+
+
+@pytest.fixture
+def account() -> Account:
+    tiny = tiny_account()
+    visit = tiny.objects["metric"]["VISIT"]
+    for id_, name in (("SUB", "Subscribed to List"), ("UNSUB", "Unsubscribed from List")):
+        tiny.objects["metric"][id_] = Object("metric", id_, {**visit.attributes, "name": name}, {})
+    return tiny
+
+
+def day(number: float) -> str:
+    return (NOW + timedelta(days=number)).isoformat()
+
+
+def told(job: Job, kind: str, profile: str) -> list[tuple[Any, ...]]:
+    """The memberships of a profile: from, who says so, to, who says so."""
+    found = [row for row in rows(job, f"{kind}_membership_intervals") if row["profile_id"] == profile]
+    assert sum(row["valid_to"] is None for row in found) <= 1
+    names = ("valid_from", "valid_from_by", "valid_to", "valid_to_by")
+    return [tuple(row[name] for name in names) for row in sorted(found, key=began)]
+
+
+def began(row: dict[str, Any]) -> datetime:
+    return row["valid_from"] or datetime.min.replace(tzinfo=UTC)
+
+
+def seen_missing(job: Job, kind: str, profile: str, *, after: float, at: float) -> bool:
+    """Whether somebody is said to have left between two runs, and no more than that."""
+    [row] = [
+        row
+        for row in rows(job, f"{kind}_membership_intervals")
+        if row["profile_id"] == profile and row["valid_to_by"] == "seen"
+    ]
+    last_shown: datetime = row["valid_to_after"]
+    missed: datetime = row["valid_to"]
+    return abs(last_shown - moment(day(after))) < A_RUN and abs(missed - moment(day(at))) < A_RUN
+
+
+def test_memberships_are_told_from_when_to_when(job: Job, sandbox: Sandbox) -> None:
+    def join(profile: str, at: float, *, by_event: bool = True) -> None:
+        change(sandbox, "join_list", list="NEWS", profiles=[profile], at=day(at), told=by_event)
+
+    def leave(profile: str, at: float, *, by_event: bool = False) -> None:
+        change(sandbox, "leave_list", list="NEWS", profiles=[profile], at=day(at), told=by_event)
+
+    joined = "joined_group_at"
+    job.load(*READ, now=day(0))
+    assert told(job, "list", "ANNA") == [(moment(EARLY), joined, None, None)]
+    assert told(job, "list", "BERT") == [(moment(LATE), joined, None, None)]
+    assert told(job, "segment", "ANNA") == [(moment(LATE), joined, None, None)]
+
+    join("CLEO", 0.5)
+    leave("BERT", 0.6, by_event=True)
+    change(sandbox, "rename", type="list", id="NEWS", name="The News", at=day(0.7))
+    change(sandbox, "recompute_segment", segment="VIPS", join=["BERT"], at=day(0.5))
+    job.load(*READ, now=day(1))
+    assert told(job, "list", "CLEO") == [(moment(day(0.5)), joined, None, None)]
+    assert told(job, "list", "BERT") == [(moment(LATE), joined, moment(day(0.6)), "event")]
+    assert told(job, "segment", "BERT") == [(moment(day(0.5)), joined, None, None)]
+
+    leave("CLEO", 1.3)
+    join("CLEO", 1.6, by_event=False)
+    join("BERT", 1.2)
+    leave("BERT", 1.4, by_event=True)
+    leave("ANNA", 1.5)
+    change(sandbox, "recompute_segment", segment="VIPS", leave=["ANNA"], at=day(1.5))
+    job.load(*READ, now=day(2), full_refresh="list_memberships")
+    assert told(job, "list", "CLEO") == [
+        (moment(day(0.5)), joined, moment(day(1.6)), "rejoined"),
+        (moment(day(1.6)), joined, None, None),
+    ]
+    assert told(job, "list", "BERT") == [
+        (moment(LATE), joined, moment(day(0.6)), "event"),
+        (moment(day(1.2)), "event", moment(day(1.4)), "event"),
+    ]
+    assert seen_missing(job, "list", "ANNA", after=0, at=2)
+
+    # The event of a leaving arrives after it was seen. Segments have none.
+    late = {"List": "Newsletter"}
+    change(sandbox, "add_events", metric="Unsubscribed from List", profile="ANNA", at=day(1.5), properties=late)
+    job.load(*READ, now=day(3), full_refresh="segment_memberships")
+    assert told(job, "list", "ANNA") == [(moment(EARLY), joined, moment(day(1.5)), "event")]
+    assert seen_missing(job, "segment", "ANNA", after=0, at=3)
+
+    change(sandbox, "delete", type="list", id="NEWS")
+    before = rows(job, "segment_membership_intervals")
+    job.load(*READ, now=day(4))
+    assert seen_missing(job, "list", "CLEO", after=2, at=4)
+    assert rows(job, "segment_membership_intervals") == before
