@@ -134,7 +134,8 @@ class Scout:
             page = self.ask(target, reader)
             rows, target = rows + len(page.items), page.next or ""
         by = next((name for name in CREATED if name in self.walk.endpoint.sort and self.bounds(name)), None)
-        if target and by:
+        # Beside that of another time of change, Klaviyo takes no date filter.
+        if target and by and not part.order:
             return self.far_apart(part, by)
         # Rows found by another time of change may be among the others.
         survey.pieces = [Piece(0.0, 1.0, rows, seen=not target and not (part.order and rows))]

@@ -15,6 +15,7 @@ COMPULSORY: Final = {
     "get_campaigns": ("messages.channel",),
     "get_coupon_codes": ("coupon.id", "profile.id"),
 }
+DATES: Final = {"created", "updated"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,20 @@ def _conditions(text: str | None, endpoint: Endpoint) -> list[Condition]:
     compulsory = COMPULSORY.get(facts.operation) if facts.filter_required else None
     if compulsory and not any(condition.field in compulsory for condition in conditions):
         raise _compulsory(endpoint)
+    _refuse_suppressions([condition.field for condition in conditions])
     return conditions
+
+
+def _refuse_suppressions(fields: list[str]) -> None:
+    """What Klaviyo's changelog of 2023-10-15 says of filters on suppressions."""
+    suppressed = [field for field in fields if "suppression" in field]
+    of_lists = [field for field in suppressed if ".list_suppressions." in field]
+    if of_lists and suppressed != of_lists:
+        raise invalid("List and global suppression filters may not be mixed.", parameter="filter")
+    if of_lists and not any(field.endswith(".list_id") for field in of_lists):
+        raise invalid("A filter on list suppressions must specify a list_id.", parameter="filter")
+    if sum(field in DATES or field.endswith(".timestamp") for field in fields) > 1 and suppressed:
+        raise invalid("Only a single date filter may be specified with suppressions.", parameter="filter")
 
 
 def _compulsory(endpoint: Endpoint) -> ApiError:

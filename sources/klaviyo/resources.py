@@ -84,11 +84,11 @@ MARKETING: Final = "subscriptions.email.marketing"
 PROFILES: Final = Resource(
     name="profiles",
     grain="one row per profile (person)",
-    # Nothing says that a suppression moves `updated`.
+    # Nothing says that a suppression moves `updated`. Klaviyo takes no other date filter beside that of suppressions.
     cursor=Cursor(
         field="updated",
         first_load="created",
-        also=(f"{MARKETING}.suppression.timestamp", f"{MARKETING}.list_suppressions.timestamp"),
+        also=(f"{MARKETING}.suppression.timestamp",),
     ),
     additional_fields=("subscriptions",),
 )
@@ -235,6 +235,7 @@ TABLE: Final = (
         grain="one row per profile, list and reason why it is sent no e-mail marketing for that list",
         along=PROFILES,
         each=f"{MARKETING}.list_suppressions",
+        # Unlike other suppressions, these can be asked for by their own time only for one list at a time.
         key=("list_id", "reason"),
         types={"timestamp": "timestamp"},
     ),

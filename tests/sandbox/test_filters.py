@@ -192,3 +192,24 @@ def test_a_lower_bound_in_the_future_is_refused(client: Client) -> None:
     status, error = client.error("/api/events", filter=f"greater-or-equal(datetime,{at(now + 1)})")
     assert (status, error["source"]) == (400, {"parameter": "filter"})
     assert error["detail"].startswith("End date may not be in the future")
+
+
+SUPPRESSED = "subscriptions.email.marketing"
+SINCE = f"greater-or-equal({SUPPRESSED}.list_suppressions.timestamp,2026-05-20)"
+OF_A_LIST = f'equals({SUPPRESSED}.list_suppressions.list_id,"NEWS")'
+
+
+@pytest.mark.parametrize(
+    ("text", "refusal"),
+    [
+        (SINCE, "must specify a list_id"),
+        (f'{SINCE},{OF_A_LIST},equals({SUPPRESSED}.suppression.reason,"HARD_BOUNCE")', "may not be mixed"),
+        (f"{SINCE},{OF_A_LIST},less-than(updated,2026-05-21)", "single date filter"),
+    ],
+)
+def test_suppressions_are_filtered_by_the_rules_that_klaviyo_says_in_prose(
+    client: Client, text: str, refusal: str
+) -> None:
+    answer = client.ask("/api/profiles", filter=text)
+    assert (answer.status_code, refusal in answer.text) == (400, True)
+    assert client.ids("/api/profiles", filter=f"{SINCE},{OF_A_LIST}") == []

@@ -133,7 +133,7 @@ def test_a_full_refresh_reads_from_the_beginning_whatever_has_been_read(open_hou
     house.wait_for_the_next_second()
     names = select(["events", "profiles"])
     load(house, Extraction(connect(house.sandbox.url), names, full_refresh=frozenset({"events"})))
-    (events,), (profiles, *_) = house.asked("/api/events"), house.asked("/api/profiles")
+    (events,), (_suppressed, profiles) = house.asked("/api/events"), sorted(house.asked("/api/profiles"), key=len)
     assert [one.operator for one in events] == ["less-than"]
     assert [one.operator for one in profiles] == ["greater-than", "less-than"]
 
