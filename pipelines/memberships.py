@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -135,10 +135,16 @@ class Keeper:
             if events:
                 events.complain()
 
-    def index(self, tables: Tables, there: Mapping[str, object]) -> None:
-        for table, column in ((self.table.name, self.profile), (self.name, self.profile), (EVENTS.name, LOAD)):
+    def index(self, tables: Tables, there: Container[str]) -> None:
+        """Let the rows that a load brought or marked be found, and those of a profile."""
+        for table in (self.table.name, self.name):
             if table in there:
-                tables.index(table, column)
+                tables.index(table, self.profile)
+        tables.index(self.table.name, DELETED_AT, sparse=True)
+        for table in (self.table.name, EVENTS.name):
+            if table in there:
+                # Rows of a load lie together: this costs next to nothing to keep.
+                tables.index(table, LOAD, using="brin")
 
     def buckets(self, tables: Tables, noted: Noted, events: Telling | None) -> Iterator[str]:
         """Yield SQL conditions that part the profiles of which there is news: memory does not grow with the account."""

@@ -241,7 +241,8 @@ class Tables:
     def execute(self, statement: str, *parameters: object) -> None:
         self.client.execute_sql(statement, *parameters)
 
-    def index(self, table: str, column: str) -> None:
-        """Make an index unless it is there."""
-        name = self.column(f"{table}_by_{column}")
-        self.execute(f"CREATE INDEX IF NOT EXISTS {name} ON {self.name(table)} ({self.column(column)})")
+    def index(self, table: str, column: str, *, using: str = "btree", sparse: bool = False) -> None:
+        """Make an index unless it is there; a sparse one leaves out rows that have no value."""
+        name, of = self.column(f"{table}_by_{column}"), self.column(column)
+        only = f" WHERE {of} IS NOT NULL" if sparse else ""
+        self.execute(f"CREATE INDEX IF NOT EXISTS {name} ON {self.name(table)} USING {using} ({of}){only}")

@@ -10,7 +10,7 @@ import psycopg2
 from sandbox.server import Sandbox
 from sources.klaviyo.resources import select
 from tests.conftest import Cli, Job
-from tests.pipelines.truth import assert_equal
+from tests.pipelines.truth import Rows, assert_equal
 from tests.pipelines.warehouse import change, postgres_rows
 
 DEFAULT = [resource.name for resource in select(None)]
@@ -26,8 +26,8 @@ def test_postgres_holds_the_account_and_follows_its_changes(job: Job, sandbox: S
     job.postgres = postgres
     job.load(destination="postgres")
     assert_postgres_equals_the_account()
-    assert {"events": "id", "profiles": "id"}.items() <= indexed(postgres, unique=True).items()
-    assert {"events": "datetime", "profiles": "updated", "templates": "updated"}.items() <= indexed(postgres).items()
+    assert {("events", "id"), ("profiles", "id")} <= indexed(postgres, unique=True)
+    assert {("events", "datetime"), ("profiles", "updated"), ("templates", "updated")} <= indexed(postgres)
     lately = (datetime.now(UTC) - timedelta(seconds=30)).isoformat()
     change(sandbox, "add_events", count=20, at=lately)
     campaign = change(sandbox, "rename", type="campaign", name="renamed", at=lately)["id"]
@@ -37,14 +37,21 @@ def test_postgres_holds_the_account_and_follows_its_changes(job: Job, sandbox: S
     assert_postgres_equals_the_account()
     versions = [row for row in postgres_rows(postgres, "versions") if row["id"] == campaign]
     assert [row["changed"] for row in sorted(versions, key=lambda row: row["version"])] == ["[]", '["name"]']
+    for kind in ("list", "segment"):
+        held = open_memberships(postgres_rows(postgres, f"{kind}_membership_intervals"), kind, "valid_to")
+        assert held == open_memberships(postgres_rows(postgres, f"{kind}_memberships"), kind, "_deleted_at")
 
 
-def indexed(url: str, *, unique: bool = False) -> dict[str, str]:
-    """Tables by the column that they have an index on."""
+def open_memberships(found: Rows, kind: str, end: str) -> list[tuple[str, str]]:
+    return sorted((row[f"{kind}_id"], row["profile_id"]) for row in found if row[end] is None)
+
+
+def indexed(url: str, *, unique: bool = False) -> set[tuple[str, str]]:
+    """Tables, and the columns that they have an index on."""
     with closing(psycopg2.connect(url)) as server, server.cursor() as cursor:
         cursor.execute("select tablename, indexdef from pg_indexes where schemaname = 'klaviyo'")
         return {
-            table: definition.rsplit("(")[-1].strip(')"')
+            (table, definition.rsplit("(")[-1].strip(')"'))
             for table, definition in cursor.fetchall()
             if ("UNIQUE" in definition) is unique and "_dlt_" not in table
         }
