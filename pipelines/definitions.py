@@ -79,11 +79,19 @@ def write(looking: Looking) -> Iterator[pa.Table]:
             for table in walk.tables:
                 if kind := table.resource.versioned:
                     noted = Noted(state, table.name)
+                    if table.name in looking.run.policies and VERSIONS in schema.tables:
+                        forget(tables, table, noted)
                     rows = Rows(tables, schema, table, kind, looking.loaded_at)
                     look = Look(looking.began, looking.run.now, noted.whole)
                     for condition in looking.conditions(noted):
                         yield from news(rows, look, condition)
                     noted.add(looking, tables, sees_all=sees_all(looking, walk, table))
+
+
+def forget(tables: Tables, table: Table, noted: Noted) -> None:
+    """Begin anew with a table whose fields are treated otherwise from now on: what earlier versions say may be told no more."""
+    noted.state.clear()
+    tables.execute(f"DELETE FROM {tables.name(VERSIONS)} WHERE resource = %s", table.name)  # noqa: S608 - names are ours
 
 
 def news(rows: Rows, look: Look, condition: str) -> Iterator[pa.Table]:

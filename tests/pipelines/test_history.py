@@ -13,6 +13,7 @@ import pipelines.load
 from pipelines.errors import RunError
 from sandbox.account import Account
 from sandbox.server import Sandbox
+from sources.klaviyo.declaration import policy
 from sources.klaviyo.windows import moment
 from tests.conftest import Job
 from tests.pipelines.warehouse import change, rows
@@ -137,3 +138,17 @@ def test_rows_from_before_there_were_versions_and_those_of_a_run_that_failed_get
     job.load("lists", "templates", now=day(3))
     assert len(versions(job, "templates", "TPL")) == 2
     assert versions(job, "lists", "NEWS")[0]["ended_by"] == "vanished"
+
+
+def test_under_another_field_policy_a_table_has_no_versions_of_before(job: Job, sandbox: Sandbox) -> None:
+    read = ("lists", "templates")
+    job.load(*read, now=day(0))
+    change(sandbox, "edit", type="template", id="TPL", attributes={"html": "<p>Anna</p>"}, at=day(0.5))
+    job.load(*read, now=day(1))
+    lists = [row for row in rows(job, "versions") if row["resource"] == "lists"]
+    assert len(versions(job, "templates", "TPL")) == 2
+    job.policy = policy("", {"templates": {"html": "drop"}}, "a secret of more than thirty characters")
+    job.load(*read, now=day(2), full_refresh="templates")
+    [only] = versions(job, "templates", "TPL")
+    assert (only["version"], json.loads(only["content"])["html"]) == (1, None)
+    assert [row for row in rows(job, "versions") if row["resource"] == "lists"] == lists

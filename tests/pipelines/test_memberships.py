@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,11 +11,13 @@ import pytest
 from sandbox.account import Account, Object
 from sandbox.server import Sandbox
 from sources.klaviyo.windows import moment
-from tests.conftest import Job
+from tests.conftest import ROOT, Job
 from tests.pipelines.warehouse import change, rows
 from tests.sandbox.tiny import EARLY, LATE, NOW, tiny_account
 
 READ = ("lists", "segments", "metrics", "list_memberships", "segment_memberships", "events")
+HISTORY = re.findall(r"```sql\n(.*?)```", (ROOT / "docs" / "history.md").read_text(), re.DOTALL)
+"""The queries that the documentation shows."""
 A_RUN = timedelta(minutes=15)
 """What a run may take, and what a change may need to become visible."""
 
@@ -101,6 +104,11 @@ def test_memberships_are_told_from_when_to_when(job: Job, sandbox: Sandbox) -> N
     job.load(*READ, now=day(3), full_refresh="segment_memberships")
     assert told(job, "list", "ANNA") == [(moment(EARLY), joined, moment(day(1.5)), "event")]
     assert seen_missing(job, "segment", "ANNA", after=0, at=3)
+
+    shown = [job.query(query) for query in HISTORY]
+    assert [row[2:4] for row in shown[0]] == [("The News", '["name"]')]
+    assert [row[0] for row in shown[1]] == ["VIPs"]
+    assert ("NEWS", 2, 1) in shown[2]
 
     change(sandbox, "delete", type="list", id="NEWS")
     before = rows(job, "segment_membership_intervals")
