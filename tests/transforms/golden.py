@@ -110,7 +110,7 @@ OF_NOBODY: Final = {"variation": "", "send_channel": "email", "conversion_metric
 ADDED: Final[Account] = {
     "metrics": [{"id": id_, "name": name, "integration": KLAVIYO} for id_, name in MORE_METRICS.items()],
     "profiles": [
-        profile("lea", "lea@gmail.com", "SUBSCRIBED", june(1, "12:00")),
+        {**profile("lea", "lea@gmail.com", "SUBSCRIBED", june(1, "12:00")), "first_name": "Lea "},
         profile("max", "max@GMAIL.com", "SUBSCRIBED", may(3)),
         profile("nia", "nia@yahoo.com", "UNSUBSCRIBED", june(4, "12:00")),
         profile("oli", None),

@@ -282,11 +282,11 @@ def test_what_is_odd_is_counted(golden: Built) -> None:
     ]
 
 
-def test_predictions_stand_beside_what_a_profile_did(money: Any) -> None:
+def test_a_profile_is_told_with_what_it_did_and_is_expected_to_do(money: Any) -> None:
     assert money(
         "select profile_id, full_name, email_domain, predicted_clv, orders, net_revenue, is_suppressed from dim_profile"
         " where profile_id in ('lea', 'pam') order by 1"
-    ) == [("lea", None, "gmail.com", 120, 1, 30, False), ("pam", None, "gmail.com", None, 0, 0, True)]
+    ) == [("lea", "Lea", "gmail.com", 120, 1, 30, False), ("pam", None, "gmail.com", None, 0, 0, True)]
 
 
 def test_days_know_their_week_month_and_quarter(golden: Built) -> None:

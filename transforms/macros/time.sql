@@ -165,3 +165,9 @@
     + extract(month from {{ second }}) - extract(month from {{ first }}) as bigint
   )
 {%- endmacro %}
+
+
+{# The first day of a date's quarter. #}
+{% macro quarter_of(date) -%}
+  cast({{ dbt.date_trunc('quarter', date) }} as date)
+{%- endmacro %}

@@ -97,7 +97,7 @@
 {% macro fifth(column) -%}
   cast(
     1 + floor(
-      cast((rank() over (order by {{ column }}) - 1) * 5 as double precision) / count(*) over ()
+      cast((rank() over (order by {{ column }}) - 1) * 5 as {{ raw_type('double') }}) / count(*) over ()
     ) as bigint
   )
 {%- endmacro %}
@@ -128,4 +128,10 @@
 
 {% macro bigquery__piece(text, delimiter, number) -%}
   split({{ text }}, '{{ delimiter }}')[safe_ordinal({{ number }})]
+{%- endmacro %}
+
+
+{# The values of a text column in a group, in order, with commas between. #}
+{% macro listed(column) -%}
+  {{ dbt.listagg(column, "', '", 'order by ' ~ column) }}
 {%- endmacro %}

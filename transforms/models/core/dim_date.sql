@@ -37,7 +37,7 @@ final as (
         cast({{ weekday('local_date') }} as bigint) as weekday,
         {{ week_of('local_date') }} as week_starts_on,
         {{ month_of('local_date') }} as month_starts_on,
-        cast({{ dbt.date_trunc('quarter', 'local_date') }} as date) as quarter_starts_on,
+        {{ quarter_of('local_date') }} as quarter_starts_on,
         cast(extract(year from local_date) as bigint) as calendar_year,
         {{ days_between('local_date', 'today') }} as days_ago,
         local_date = today as is_today

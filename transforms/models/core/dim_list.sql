@@ -21,7 +21,7 @@ members as (
 tag_names as (
     select
         list_tags.list_id,
-        {{ dbt.listagg('tags.tag_name', "', '", 'order by tags.tag_name') }} as tags
+        {{ listed('tags.tag_name') }} as tags
     from {{ ref('stg_klaviyo__list_tags') }} as list_tags
     inner join {{ ref('stg_klaviyo__tags') }} as tags on list_tags.tag_id = tags.tag_id
     where not list_tags.is_deleted

@@ -15,17 +15,17 @@ senders as (
 steps as (
     select
         actions.flow_action_id,
-        flow_id,
+        actions.flow_id,
         coalesce(actions.definition_id, actions.flow_action_id) as step_id,
-        next_id,
-        next_if_true_id,
-        next_if_false_id,
+        actions.next_id,
+        actions.next_if_true_id,
+        actions.next_if_false_id,
         case when senders.flow_action_id is null then 0 else 1 end as sends,
         case
-            when action_type <> 'time-delay' then 0
-            when delay_unit = 'days' then coalesce(delay_value, 0) * 24
-            when delay_unit = 'hours' then coalesce(delay_value, 0)
-            when delay_unit = 'minutes' then coalesce(delay_value, 0) / 60
+            when actions.action_type <> 'time-delay' then 0
+            when actions.delay_unit = 'days' then coalesce(actions.delay_value, 0) * 24
+            when actions.delay_unit = 'hours' then coalesce(actions.delay_value, 0)
+            when actions.delay_unit = 'minutes' then coalesce(actions.delay_value, 0) / 60
             else 0
         end as hours
     from actions
@@ -33,14 +33,21 @@ steps as (
 ),
 
 links as (
-    select flow_id, step_id as from_id, next_id as to_id from steps
-    where next_id is not null
-    union
-    select flow_id, step_id as from_id, next_if_true_id as to_id from steps
-    where next_if_true_id is not null
-    union
-    select flow_id, step_id as from_id, next_if_false_id as to_id from steps
-    where next_if_false_id is not null
+    select distinct
+        flow_id,
+        step_id as from_id,
+        to_id
+    from (
+        {%- for link in ['next_id', 'next_if_true_id', 'next_if_false_id'] %}
+        select
+            flow_id,
+            step_id,
+            {{ link }} as to_id
+        from steps
+        where {{ link }} is not null
+        {{ 'union all' if not loop.last }}
+        {%- endfor %}
+    ) as each_link
 ),
 
 entries as (
@@ -51,13 +58,13 @@ entries as (
     where links.to_id is null
 ),
 
-paths (flow_id, step_id, flow_action_id, step, delay_hours, depth) as (
+paths{{ '' if target.type == 'bigquery' else ' (flow_id, step_id, flow_action_id, step, delay_hours, depth)' }} as (
     select
         flow_id,
         step_id,
         flow_action_id,
         sends as step,
-        cast(hours as double precision) as delay_hours,
+        cast(hours as {{ raw_type('double') }}) as delay_hours,
         1 as depth
     from entries
 
@@ -68,7 +75,7 @@ paths (flow_id, step_id, flow_action_id, step, delay_hours, depth) as (
         steps.step_id,
         steps.flow_action_id,
         paths.step + steps.sends as step,
-        paths.delay_hours + cast(steps.hours as double precision) as delay_hours,
+        paths.delay_hours + cast(steps.hours as {{ raw_type('double') }}) as delay_hours,
         paths.depth + 1 as depth
     from paths
     inner join links
@@ -124,7 +131,7 @@ account as (
 campaign_tags as (
     select
         campaign_tags.campaign_id,
-        {{ dbt.listagg('tags.tag_name', "', '", 'order by tags.tag_name') }} as tags
+        {{ listed('tags.tag_name') }} as tags
     from {{ ref('stg_klaviyo__campaign_tags') }} as campaign_tags
     inner join {{ ref('stg_klaviyo__tags') }} as tags on campaign_tags.tag_id = tags.tag_id
     where not campaign_tags.is_deleted
@@ -135,7 +142,7 @@ campaign_tags as (
 flow_tags as (
     select
         flow_tags.flow_id,
-        {{ dbt.listagg('tags.tag_name', "', '", 'order by tags.tag_name') }} as tags
+        {{ listed('tags.tag_name') }} as tags
     from {{ ref('stg_klaviyo__flow_tags') }} as flow_tags
     inner join {{ ref('stg_klaviyo__tags') }} as tags on flow_tags.tag_id = tags.tag_id
     where not flow_tags.is_deleted
@@ -166,11 +173,11 @@ listed as (
         campaign_messages.channel,
         campaign_messages.campaign_id,
         campaigns.campaign_name,
-        cast(null as {{ dbt.type_string() }}) as flow_id,
-        cast(null as {{ dbt.type_string() }}) as flow_name,
-        cast(null as {{ dbt.type_string() }}) as trigger_type,
+        cast(null as {{ raw_type('text') }}) as flow_id,
+        cast(null as {{ raw_type('text') }}) as flow_name,
+        cast(null as {{ raw_type('text') }}) as trigger_type,
         cast(null as bigint) as step,
-        cast(null as double precision) as delay_hours,
+        cast(null as {{ raw_type('double') }}) as delay_hours,
         coalesce(campaign_messages.label, campaign_messages.message_name, campaigns.campaign_name) as message_name,
         coalesce(campaign_messages.subject, campaign_messages.title) as subject,
         campaign_messages.preview_text,
@@ -197,8 +204,8 @@ listed as (
         flow_messages.flow_message_id as message_id,
         'flow' as message_type,
         flow_messages.channel,
-        cast(null as {{ dbt.type_string() }}) as campaign_id,
-        cast(null as {{ dbt.type_string() }}) as campaign_name,
+        cast(null as {{ raw_type('text') }}) as campaign_id,
+        cast(null as {{ raw_type('text') }}) as campaign_name,
         flow_actions.flow_id,
         flows.flow_name,
         flows.trigger_type,

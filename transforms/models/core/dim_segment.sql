@@ -21,7 +21,7 @@ members as (
 tag_names as (
     select
         segment_tags.segment_id,
-        {{ dbt.listagg('tags.tag_name', "', '", 'order by tags.tag_name') }} as tags
+        {{ listed('tags.tag_name') }} as tags
     from {{ ref('stg_klaviyo__segment_tags') }} as segment_tags
     inner join {{ ref('stg_klaviyo__tags') }} as tags on segment_tags.tag_id = tags.tag_id
     where not segment_tags.is_deleted

@@ -114,7 +114,7 @@ messages as (
         ) as place_from_first,
         count(*) over (partition by order_event_id) as messages,
         power(
-            cast(2 as double precision),
+            cast(2 as {{ raw_type('double') }}),
             -{{ hours_between('occurred_at', 'ordered_at') }} / {{ var('klaviyo_attribution_half_life_hours') }}
         ) as decayed
     from credited
@@ -135,7 +135,7 @@ clicks as (
 weighed as (
     select
         order_event_id, 'last_touch' as model, touch_event_id, campaign_id, flow_id, message_id, variation_id, channel,
-        event_class, occurred_at, gross_amount, cast(1 as double precision) as weight
+        event_class, occurred_at, gross_amount, cast(1 as {{ raw_type('double') }}) as weight
     from messages
     where place_from_last = 1
 
@@ -143,7 +143,7 @@ weighed as (
 
     select
         order_event_id, 'first_touch' as model, touch_event_id, campaign_id, flow_id, message_id, variation_id, channel,
-        event_class, occurred_at, gross_amount, cast(1 as double precision) as weight
+        event_class, occurred_at, gross_amount, cast(1 as {{ raw_type('double') }}) as weight
     from messages
     where place_from_first = 1
 
@@ -151,7 +151,7 @@ weighed as (
 
     select
         order_event_id, 'linear' as model, touch_event_id, campaign_id, flow_id, message_id, variation_id, channel,
-        event_class, occurred_at, gross_amount, cast(1 as double precision) / messages as weight
+        event_class, occurred_at, gross_amount, cast(1 as {{ raw_type('double') }}) / messages as weight
     from messages
 
     union all
@@ -166,7 +166,7 @@ weighed as (
 
     select
         order_event_id, 'last_click' as model, touch_event_id, campaign_id, flow_id, message_id, variation_id, channel,
-        event_class, occurred_at, gross_amount, cast(1 as double precision) as weight
+        event_class, occurred_at, gross_amount, cast(1 as {{ raw_type('double') }}) as weight
     from clicks
     where place_from_last = 1
 
@@ -176,7 +176,7 @@ weighed as (
         order_event_id, 'klaviyo' as model, attributed_event_id as touch_event_id,
         attributed_campaign_id as campaign_id, attributed_flow_id as flow_id, attributed_message_id as message_id,
         attributed_variation_id as variation_id, attributed_channel as channel, null as event_class,
-        attributed_event_at as occurred_at, gross_amount, cast(1 as double precision) as weight
+        attributed_event_at as occurred_at, gross_amount, cast(1 as {{ raw_type('double') }}) as weight
     from orders
     where is_attributed
 ),

@@ -56,14 +56,11 @@ events as (
 
 {% if only_new -%}
 seen as (
-    select
-        max(load_id) as load_id,
-        max(deleted_at) as deleted_at
-    from {{ this }}
+    select max(load_id) as load_id from {{ this }}
 ),
 
 {% endif -%}
--- What was loaded again comes with a later load; what vanished is only marked.
+-- What was loaded again comes with a later load; what vanished is marked, and treated, where it is.
 final as (
     select
         {%- for column in columns %}
@@ -74,8 +71,7 @@ final as (
     cross join seen
     where seen.load_id is null
         or events.load_id > seen.load_id
-        or events.deleted_at > seen.deleted_at
-        or (events.deleted_at is not null and seen.deleted_at is null)
+        or events.is_deleted
     {%- endif %}
 )
 

@@ -46,9 +46,9 @@ measured as (
         challenger.{{ successes }} as successes,
         control.delivered as control_delivered,
         control.{{ successes }} as control_successes,
-        cast(challenger.{{ successes }} as double precision) / challenger.delivered as rate,
-        cast(control.{{ successes }} as double precision) / control.delivered as control_rate,
-        cast(challenger.{{ successes }} + control.{{ successes }} as double precision)
+        cast(challenger.{{ successes }} as {{ raw_type('double') }}) / challenger.delivered as rate,
+        cast(control.{{ successes }} as {{ raw_type('double') }}) / control.delivered as control_rate,
+        cast(challenger.{{ successes }} + control.{{ successes }} as {{ raw_type('double') }})
         / (challenger.delivered + control.delivered) as pooled_rate
     from numbered as challenger
     inner join numbered as control

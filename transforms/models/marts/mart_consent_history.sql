@@ -47,7 +47,7 @@ statements as (
         message_id,
         form_id,
         method,
-        cast(null as {{ dbt.type_string() }}) as suppression_reason
+        cast(null as {{ raw_type('text') }}) as suppression_reason
     from events
 
     union all
@@ -59,11 +59,11 @@ statements as (
         coalesce(consented_at, updated_at) as stated_at,
         'profile' as source,
         2 as rank,
-        cast(null as {{ dbt.type_string() }}) as event_id,
-        cast(null as {{ dbt.type_string() }}) as message_id,
-        cast(null as {{ dbt.type_string() }}) as form_id,
+        cast(null as {{ raw_type('text') }}) as event_id,
+        cast(null as {{ raw_type('text') }}) as message_id,
+        cast(null as {{ raw_type('text') }}) as form_id,
         method,
-        cast(null as {{ dbt.type_string() }}) as suppression_reason
+        cast(null as {{ raw_type('text') }}) as suppression_reason
     from consents
     where upper(consent_status) in ('SUBSCRIBED', 'UNSUBSCRIBED')
         and coalesce(consented_at, updated_at) is not null
@@ -77,10 +77,10 @@ statements as (
         suppressed_at as stated_at,
         'suppression' as source,
         3 as rank,
-        cast(null as {{ dbt.type_string() }}) as event_id,
-        cast(null as {{ dbt.type_string() }}) as message_id,
-        cast(null as {{ dbt.type_string() }}) as form_id,
-        cast(null as {{ dbt.type_string() }}) as method,
+        cast(null as {{ raw_type('text') }}) as event_id,
+        cast(null as {{ raw_type('text') }}) as message_id,
+        cast(null as {{ raw_type('text') }}) as form_id,
+        cast(null as {{ raw_type('text') }}) as method,
         reason as suppression_reason
     from suppressions
 ),

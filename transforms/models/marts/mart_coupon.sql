@@ -94,18 +94,23 @@ redeemed as (
 ),
 
 named as (
-    select
-        coupons.coupon_id,
-        cast(null as {{ dbt.type_string() }}) as code
-    from {{ ref('stg_klaviyo__coupons') }} as coupons
-    where not coupons.is_deleted
-
-    union
-
-    select
+    select distinct
         coupon_id,
         code
-    from redeemed
+    from (
+        select
+            coupon_id,
+            cast(null as {{ raw_type('text') }}) as code
+        from {{ ref('stg_klaviyo__coupons') }}
+        where not is_deleted
+
+        union all
+
+        select
+            coupon_id,
+            code
+        from redeemed
+    ) as each_coupon
 ),
 
 final as (

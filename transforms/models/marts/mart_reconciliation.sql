@@ -184,13 +184,13 @@ compared as (
         reported.message_id,
         reported.variation_id,
         '{{ statistic }}' as statistic,
-        cast(reported.{{ statistic }} as double precision) as klaviyo,
+        cast(reported.{{ statistic }} as {{ raw_type('double') }}) as klaviyo,
         {%- if statistic in conversions %}
-        cast(coalesce(counted_orders.{{ statistic }}, 0) as double precision) as ours,
-        cast(coalesce(told_orders.{{ told.otherwise }}, 0) as double precision) as otherwise,
+        cast(coalesce(counted_orders.{{ statistic }}, 0) as {{ raw_type('double') }}) as ours,
+        cast(coalesce(told_orders.{{ told.otherwise }}, 0) as {{ raw_type('double') }}) as otherwise,
         {%- else %}
-        cast(coalesce(engagement.{{ statistic }}, 0) as double precision) as ours,
-        cast({{ 'coalesce(engagement.' ~ told.otherwise ~ ', 0)' if told.otherwise else 'null' }} as double precision) as otherwise,
+        cast(coalesce(engagement.{{ statistic }}, 0) as {{ raw_type('double') }}) as ours,
+        cast({{ 'coalesce(engagement.' ~ told.otherwise ~ ', 0)' if told.otherwise else 'null' }} as {{ raw_type('double') }}) as otherwise,
         {%- endif %}
         '{{ told.because or '' }}' as because,
         engagement.subject_id is not null as is_known
