@@ -28,6 +28,8 @@ from sources.klaviyo.windows import BEGINNING, Window, whole_second
 
 PAGES: Final = 20
 """The most pages asked of a collection; one of each of its queries where these are more."""
+MORE: Final = 10
+"""The most further pages asked of parents whose children are many."""
 SAMPLES: Final = 10
 """How many of them are spread over all events, where these are too many to be seen."""
 COUNTS: Final = 40
@@ -78,6 +80,8 @@ class Scout:
         planned = self.extraction.plan(self.walk, lambda: state)
         self.listing = self.walk.tally.requests
         parts, reader = planned.ranges(self.walk), PageReader(self.walk.tables, planned.by)
+        if self.walk.host.shows_parent:
+            return [shown(part) for part in parts]
         if self.walk.host.per:
             return self.look_at_some(parts, reader)
         if planned.by is None:
@@ -104,12 +108,11 @@ class Scout:
 
     def look_at_some(self, parts: Sequence[Range], reader: PageReader) -> list[Survey]:
         """What some parents hold; each of the others is taken to hold as much on average."""
-        each = ceil(len(parts) / PAGES)
         if reader.cursor:
-            seen = [Survey(part) for part in parts[::each]] if each else []
-            self.explore(seen, reader, len(seen) + PAGES)
+            seen = [Survey(part) for part in some(parts)]
+            self.explore(seen, reader, len(seen) + MORE)
         else:
-            seen = [self.whole(part) for part in parts[::each]] if each else []
+            seen = [self.whole(part) for part in some(parts)]
         self.how = f"{len(seen)} of {len(parts)} parents"
         surveys = {survey.part: survey for survey in seen}
         for part in parts:
@@ -259,6 +262,18 @@ class Scout:
         """Whether all of these rows were seen, or counted by Klaviyo."""
         complete = all(survey.complete for survey in self.found)
         return complete and (not derived(resource) or self.sizes[""] == round(self.objects))
+
+
+def some(parts: Sequence[Range]) -> Sequence[Range]:
+    """Of all, as many as pages are asked for, evenly."""
+    return parts[:: max(ceil(len(parts) / PAGES), 1)]
+
+
+def shown(part: Range) -> Survey:
+    """An object shown by itself: of one that has been listed, this is known."""
+    survey = Survey(part)
+    survey.pieces = [Piece(0.0, 1.0, 1.0, seen=True)]
+    return survey
 
 
 def derived(resource: Resource) -> bool:
