@@ -28,7 +28,7 @@ def mark_vanished(
     with pipeline.sql_client() as client:
         tables = Tables(client)
         for walk in walks:
-            if walk.tally.status != "complete":
+            if walk.tally.status != "complete" or walk.kept:
                 continue
             for table in walk.tables:
                 condition = absent(tables, walk, table, first_load_id, refreshed=table.name in forgotten)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import threading
 from array import array
 from bisect import bisect_left
-from collections.abc import Container
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
 
 import dlt
+from dlt import Schema
 
 from pipelines.warehouse import SCHEMA, Tables
 from sources.klaviyo.reports import ReportTable, Row
@@ -31,19 +34,68 @@ class Hashes:
 
 
 class WarehouseRows:
-    """Looks up the hashes of a table's rows in a window, its callers in turn, each over a connection of its own.
+    """What the warehouse holds. It is asked by one caller after the other, over one connection while others wait.
 
-    None stays open: DuckDB keeps the memory of a load for as long as one does. Rows marked as vanished are not known: seen again, they are loaded and so unmarked.
+    It does not stay open: DuckDB keeps the memory of a load for as long as one does. Rows marked as vanished are not known: seen again, they are loaded and so unmarked.
     """
 
     def __init__(self, pipeline: dlt.Pipeline) -> None:
         self.pipeline = pipeline
         self.lock = threading.Lock()
+        self.callers = 0
+        self.counting = threading.Lock()
+        self.tables: Tables | None = None
 
-    def __call__(self, table: Table, window: Window) -> Hashes:
+    @contextmanager
+    def asked(self) -> Iterator[Tables]:
+        with self.counting:
+            self.callers += 1
+        with self.lock:
+            try:
+                if self.tables is None:
+                    self.tables = Tables(self.pipeline.sql_client())
+                    self.tables.client.open_connection()
+                yield self.tables
+            finally:
+                with self.counting:
+                    self.callers -= 1
+                    last = not self.callers
+                if last and self.tables is not None:
+                    self.tables.client.close_connection()
+                    self.tables = None
+
+    def has(self, table: Table) -> bool:
+        """As far as dlt made it."""
+        normalized = self.schema.naming.normalize_path
+        return {normalized(column.name) for column in table.columns} <= {*self.columns(table.name)}
+
+    @property
+    def schema(self) -> Schema:
+        return self.pipeline.default_schema if self.pipeline.default_schema_name else Schema(SCHEMA)
+
+    def columns(self, table: str) -> Iterable[str]:
+        """Those that are there yet."""
+        return self.schema.tables.get(table, {"columns": {}})["columns"]
+
+    def rows(self, table: Table) -> int:
+        return self.counts.get(table.name, 0)
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """Rows that are not marked as vanished, of all tables at once: a connection costs more than a count."""
+        counted = [name for name in self.schema.tables if DELETED_AT in self.columns(name)]
+        if not counted:
+            return {}
+        with self.asked() as tables:
+            each = (
+                f"SELECT '{name}', count(*) FROM {tables.name(name)} WHERE {DELETED_AT} IS NULL"  # noqa: S608 - names are ours
+                for name in counted
+            )
+            return {str(name): int(rows) for name, rows in tables.rows(" UNION ALL ".join(each))}
+
+    def hashes(self, table: Table, window: Window) -> Hashes:
         assert table.resource.cursor is not None
-        with self.lock, self.pipeline.sql_client() as client:
-            tables = Tables(client)
+        with self.asked() as tables:
             at = tables.column(table.resource.cursor.field)
             rows = tables.rows(
                 f"SELECT {ROW_HASH} FROM {tables.name(table.name)} "  # noqa: S608 - names are ours
@@ -53,17 +105,12 @@ class WarehouseRows:
             )
         return Hashes(array("q", (row[0] for row in rows)))
 
-    def columns(self, table: str) -> Container[str]:
-        schemas = self.pipeline.schemas
-        return schemas[SCHEMA].tables.get(table, {"columns": {}})["columns"] if SCHEMA in schemas else ()
-
-    def of_report(self, table: ReportTable, days: Window) -> list[Row]:
-        """A report's rows of these days, with the columns that are there yet."""
+    def report_rows(self, table: ReportTable, days: Window) -> list[Row]:
+        """With the columns that are there yet."""
         names = [column.name for column in table.columns if column.name in self.columns(table.name)]
         if not names:
             return []
-        with self.lock, self.pipeline.sql_client() as client:
-            tables = Tables(client)
+        with self.asked() as tables:
             day = tables.column(table.period)
             rows = tables.rows(
                 f"SELECT {', '.join(map(tables.column, names))} FROM {tables.name(table.name)} "  # noqa: S608 - names are ours

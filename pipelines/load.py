@@ -12,7 +12,7 @@ from typing import Any, Final
 import dlt
 import pendulum
 import pyarrow as pa
-from dlt import Schema
+from dlt.common.storages.load_package import create_load_id
 from dlt.extract import DltResource
 from dlt.pipeline.exceptions import PipelineStepFailed
 from pendulum import DateTime
@@ -31,13 +31,13 @@ from pipelines.warehouse import SCHEMA, Tables, Warehouse, chain, destination_er
 from sources.klaviyo import REVISION
 from sources.klaviyo.client import Client
 from sources.klaviyo.errors import KlaviyoError, RevisionRetired, Unauthorized, UnknownResource
-from sources.klaviyo.extraction import Extraction, Known
+from sources.klaviyo.extraction import Extraction
+from sources.klaviyo.held import Held
 from sources.klaviyo.limits import Limiter
 from sources.klaviyo.package import Package
-from sources.klaviyo.reporting import Held, Reporting, nothing_held
+from sources.klaviyo.reporting import Reporting
 from sources.klaviyo.resources import select
 from sources.klaviyo.spec import Resource
-from sources.klaviyo.tables import every_table
 from sources.klaviyo.tally import Tally
 from sources.klaviyo.walk import Walk
 from sources.klaviyo.windows import Window
@@ -100,10 +100,10 @@ def load(settings: Settings, warehouse: Warehouse, request: Request, watch: Watc
     try:
         pipeline = warehouse.pipeline()
         held = WarehouseRows(pipeline)
-        extraction = extract(settings, request, held, tables_there(pipeline, settings.revision))
+        extraction = extract(settings, request, held)
         extraction.changed = changed_tables(pipeline, settings.policy, extraction.walks)
         refuse_mixture(extraction.changed, extraction.walks, request.full_refresh)
-        reports = inquire(settings, request, extraction.client, held.of_report)
+        reports = inquire(settings, request, extraction.client, held)
         run.tallies = [*extraction.tallies, *reports.tallies]
         watch.reading(run.tallies)
         first_load_id = load_packages(pipeline, warehouse, extraction)
@@ -147,7 +147,7 @@ def settle_policy(pipeline: dlt.Pipeline, extraction: Extraction, walk: Walk, fi
     return {name: extraction.policy.fingerprint(name) for name in changed}
 
 
-def extract(settings: Settings, request: Request, known: Known, tables: frozenset[str]) -> Extraction:
+def extract(settings: Settings, request: Request, held: Held) -> Extraction:
     return Extraction(
         Client(settings.api_key, settings.base_url, settings.revision, Limiter(settings.rate_limit_share)),
         request.resources,
@@ -156,16 +156,16 @@ def extract(settings: Settings, request: Request, known: Known, tables: frozense
         end=request.end,
         full_refresh=request.full_refresh,
         again=request.again,
-        known=known,
+        held=held,
         now=request.now,
-        tables_there=tables,
+        makes_all_tables=True,
         policy=settings.policy,
         max_lanes=settings.max_lanes,
         package=Package(settings.package_rows, settings.package_megabytes, settings.package_minutes),
     )
 
 
-def inquire(settings: Settings, request: Request, client: Client, held: Held = nothing_held) -> Reporting:
+def inquire(settings: Settings, request: Request, client: Client, held: Held) -> Reporting:
     return reporting(
         settings,
         client,
@@ -178,19 +178,11 @@ def inquire(settings: Settings, request: Request, client: Client, held: Held = n
     )
 
 
-def tables_there(pipeline: dlt.Pipeline, revision: str) -> frozenset[str]:
-    """The tables that the destination has with all their columns, as far as dlt made them."""
-    schema = pipeline.default_schema if pipeline.default_schema_name else Schema(SCHEMA)
-    return frozenset(
-        name
-        for name, table in every_table(revision).items()
-        if {schema.naming.normalize_path(column.name) for column in table.columns}
-        <= schema.tables.get(name, {"columns": {}})["columns"].keys()
-    )
-
-
 def load_packages(pipeline: dlt.Pipeline, warehouse: Warehouse, extraction: Extraction | Reporting) -> str:
-    """Read everything, in load packages of bounded size, each committed with what has then been read. The first one's id."""
+    """Read everything, in load packages of bounded size, each committed with what has then been read.
+
+    An id that is older than those of the packages, and newer than that of any before them.
+    """
     # One thread per walk or report: it waits for its lanes or its limit most of its time.
     dlt.config["extract.workers"] = dlt.config["extract.max_parallel_items"] = len(extraction.tallies)
 
@@ -199,18 +191,17 @@ def load_packages(pipeline: dlt.Pipeline, warehouse: Warehouse, extraction: Extr
         return extraction.resources()
 
     share_arenas()
-    first = ""
+    before_all = create_load_id()
     try:
         while not extraction.finished:
             extraction.package.begin()
-            info = pipeline.run(account(), loader_file_format=warehouse.kind.file_format)
-            first = first or info.loads_ids[0]
+            pipeline.run(account(), loader_file_format=warehouse.kind.file_format)
             give_memory_back()
     except PipelineStepFailed as error:
         raise reason(error, warehouse) from error
     finally:
         extraction.close()
-    return first
+    return before_all
 
 
 def index_times(pipeline: dlt.Pipeline, walks: Sequence[Walk]) -> None:

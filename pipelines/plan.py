@@ -32,9 +32,9 @@ from pipelines.scout import Scout
 from pipelines.settings import Settings
 from pipelines.warehouse import PIPELINE, SCHEMA, Warehouse, destination_errors
 from sources.klaviyo.errors import KlaviyoError, RevisionRetired, Unauthorized
-from sources.klaviyo.extraction import Extraction, forget_other_revisions, nothing_known
+from sources.klaviyo.extraction import Extraction, forget_other_revisions
+from sources.klaviyo.held import Nothing
 from sources.klaviyo.limits import Limiter
-from sources.klaviyo.resources import ALL_NAMES
 from sources.klaviyo.tally import Status, Tally
 
 
@@ -107,12 +107,12 @@ def plan(settings: Settings, warehouse: Warehouse, request: Request) -> Prospect
     state = committed(warehouse)
     forget_other_revisions(state, settings.revision)
     states = state.get("resources", {})
-    extraction = extract(settings, request, nothing_known, frozenset(ALL_NAMES))
+    extraction = extract(settings, request, Nothing())
     scouts = [Scout(extraction, walk, states.get(walk.host.name, {})) for walk in extraction.walks]
     try:
         with ThreadPoolExecutor(max(len(scouts), 1)) as pool:
             deque(pool.map(Scout.look, scouts), maxlen=0)
-        reports = inquire(settings, request, extraction.client)
+        reports = inquire(settings, request, extraction.client, Nothing())
         due = inquiries(reports, states)
     except (Unauthorized, RevisionRetired) as error:
         raise ConfigurationError(str(error)) from error

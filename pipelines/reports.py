@@ -16,9 +16,10 @@ from sources.klaviyo.aggregates import TABLE as AGGREGATES
 from sources.klaviyo.aggregates import Aggregate
 from sources.klaviyo.client import Client
 from sources.klaviyo.errors import KlaviyoError, NotPermitted, RevisionRetired, Unauthorized
+from sources.klaviyo.held import Held
 from sources.klaviyo.package import Package
 from sources.klaviyo.planner import Budget, Question, State
-from sources.klaviyo.reporting import Held, Reading, Reporting, daily_share, nothing_held
+from sources.klaviyo.reporting import Reading, Reporting, daily_share
 from sources.klaviyo.reports import NAMES, REPORTS, Report
 from sources.klaviyo.tally import Status
 
@@ -42,7 +43,7 @@ def reporting(
     start: DateTime | None = None,
     end: DateTime | None = None,
     full_refresh: frozenset[str] = frozenset(),
-    held: Held = nothing_held,
+    held: Held,
 ) -> Reporting:
     """The named reports; where nothing is named, those that the settings name, and all declared aggregates."""
     wanted = {*((*settings.reports, AGGREGATES) if names is None else names), *full_refresh}

@@ -178,6 +178,22 @@ def job(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, revis
     return Job(sandbox, tmp_path, monkeypatch, revision=revision)
 
 
+@pytest.fixture(scope="session")
+def first_load(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A DuckDB file after a first run of everything over the account that the fixture `account` tells."""
+    with pytest.MonkeyPatch.context() as monkeypatch, Sandbox(synthesize(scale=SCALE), limits="off") as running:
+        job = Job(running, tmp_path_factory.mktemp("first_load"), monkeypatch)
+        job.load()
+    return job.database
+
+
+@pytest.fixture
+def loaded(job: Job, first_load: Path) -> Job:
+    """A job after its first run. What has been read is in the warehouse: its file is all that a further run needs."""
+    shutil.copyfile(first_load, job.database)
+    return job
+
+
 @pytest.fixture
 def cli(sandbox: Sandbox, tmp_path: Path, revision: str) -> Cli:
     """The command line, pointed at the sandbox and at a DuckDB file of its own."""

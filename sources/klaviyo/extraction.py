@@ -27,15 +27,16 @@ from sources.klaviyo.errors import (
     Unreachable,
 )
 from sources.klaviyo.handing import empty
+from sources.klaviyo.held import Held, Nothing
 from sources.klaviyo.ledger import Ledger, State
 from sources.klaviyo.merging import keep_history
 from sources.klaviyo.package import Package
 from sources.klaviyo.parents import Listing, Parents
 from sources.klaviyo.policy import NO_POLICY, Policy
 from sources.klaviyo.reading import Plan, Reading, nothing
-from sources.klaviyo.resources import ALL_NAMES, TABLE, told_otherwise
+from sources.klaviyo.resources import TABLE, told_otherwise
 from sources.klaviyo.spec import LOOKBACK, Cursor, Resource
-from sources.klaviyo.tables import Table, every_table
+from sources.klaviyo.tables import every_table
 from sources.klaviyo.tally import Tally
 from sources.klaviyo.walk import Walk
 from sources.klaviyo.windows import BEGINNING, Window, due, intersection, union
@@ -49,13 +50,6 @@ FIELD_POLICIES: Final = "field_policies"
 """In dlt's state of the source: the fingerprint of the policy by which each table's rows were treated."""
 CHANGING: Final = "changing"
 """In place of a fingerprint, while rows of two policies lie in one table."""
-
-Known = Callable[[Table, Window], Container[int]]
-"""Hashes of the rows that the warehouse holds of a table in a window."""
-
-
-def nothing_known(_table: Table, _window: Window) -> Container[int]:
-    return frozenset()
 
 
 @dataclass
@@ -71,7 +65,7 @@ class Extraction:
     """Resources to read from the beginning, whatever has been read."""
     again: Sequence[Window] = ()
     """Windows to read instead of what is due, every row in them loaded, known or not."""
-    known: Known = nothing_known
+    held: Held = field(default_factory=Nothing)
     now: DateTime = field(default_factory=lambda: pendulum.now("UTC"))
     max_lanes: int = 24
     """The most requests in flight for one collection; as many are used as its rate limit needs."""
@@ -79,19 +73,16 @@ class Extraction:
     policy: Policy = NO_POLICY
     changed: frozenset[str] | None = None
     """Tables with rows that were treated by another policy, where that is known."""
-    tables_there: frozenset[str] = frozenset(ALL_NAMES)
-    """Tables that the warehouse has whole; any other is made, so that models on top find every table whatever was selected."""
+    makes_all_tables: bool = False
+    """Also those that are not selected, so that models on top find every table."""
 
     def __post_init__(self) -> None:
         self.readings: dict[Walk, Reading] = {}
         self.lock = threading.Lock()
         facts = contract.load(self.client.revision)
         read = {resource.name for resource in self.selected}
-        self.missing = [
-            table
-            for name, table in every_table(self.client.revision).items()
-            if name not in read and name not in self.tables_there
-        ]
+        others = [table for name, table in every_table(self.client.revision).items() if name not in read]
+        self.missing = [table for table in others if self.makes_all_tables and not self.held.has(table)]
         self.parents = Parents(self.client, facts)
         hosts = dict.fromkeys(resource.host for resource in self.selected)
         self.walks = [
@@ -128,7 +119,7 @@ class Extraction:
         if walk.tally.ended:
             return
         if walk not in self.readings:
-            yield from map(empty, walk.tables)
+            yield from (empty(table) for table in walk.tables if not self.held.has(table))
             try:
                 self.notice_revision(walk)
                 self.readings[walk] = Reading(
@@ -148,7 +139,7 @@ class Extraction:
                 walk.tally.status = "complete"
         except KlaviyoError as error:
             self.give_up(walk, error)
-        yield from reading.handing.rest()
+        yield from reading.rest()
         reading.note()
 
     def notice_revision(self, walk: Walk) -> None:
@@ -195,7 +186,7 @@ class Extraction:
         if walk.host.per:
             return self.plan_children(walk, walk.host.per, ledger)
         if cursor is None:
-            return Plan()
+            return Plan(whole=ledger, held=self.held_unless_refreshed(walk))
         within = self.bounds(cursor)
         if self.start or self.end:
             asked = self.asked(within)
@@ -223,7 +214,9 @@ class Extraction:
             visited = self.to_visit(walk, parents, ledger)
             walk.parents = {parent: parent in visited for parent in parents}
             note = partial(ledger.add_visit, self.now, of_all=len(visited) == len(parents))
-            return Plan(parents={parent: [None] for parent in visited}, complete=note)
+            whole = ledger if len(visited) == len(parents) else None
+            held = self.held_unless_refreshed(walk)
+            return Plan(parents={parent: [None] for parent in visited}, complete=note, whole=whole, held=held)
         walk.parents = dict.fromkeys(parents, True)
         ledger.forget_parents_but(parents)
         within = self.bounds(cursor)
@@ -234,7 +227,7 @@ class Extraction:
             windows = dict.fromkeys(parents, union([within]))
         everything = union(window for due_of in windows.values() for window in due_of)
         again = union(window for parent in parents if ledger.read_of(parent) for window in windows[parent])
-        known = [] if self.refreshes(walk) else [self.known(walk.tables[0], window) for window in again]
+        known = [] if self.refreshes(walk) else [self.held.hashes(walk.tables[0], window) for window in again]
         return Plan(cursor.field, everything, ledger.add_of, AnyOf(known), windows)
 
     def to_visit(self, walk: Walk, parents: Listing, ledger: Ledger) -> set[str]:
@@ -259,11 +252,14 @@ class Extraction:
     def refreshes(self, walk: Walk) -> bool:
         return not self.full_refresh.isdisjoint(resource.name for resource in walk.resources)
 
+    def held_unless_refreshed(self, walk: Walk) -> Held:
+        return Nothing() if self.refreshes(walk) else self.held
+
     def known_rows(self, walk: Walk, windows: Sequence[Window], ledger: Ledger) -> Container[int]:
         """Hashes that need no loading: none where a table of the walk may lack rows that its host has."""
         if walk.host not in walk.resources or not ledger.alike:
             return frozenset()
-        return AnyOf([self.known(walk.tables[0], window) for window in windows])
+        return AnyOf([self.held.hashes(walk.tables[0], window) for window in windows])
 
 
 def forget_other_revisions(state: State, revision: str) -> None:

@@ -9,6 +9,8 @@ from typing import Any, Final, Protocol
 
 import dlt
 import pyarrow as pa
+import pyarrow.ipc
+import xxhash
 
 from sources.klaviyo.rows import Rows
 from sources.klaviyo.tables import ARROW, CHANGED_AT, FIRST_SEEN_AT, Column, Table
@@ -30,6 +32,8 @@ class Handing:
         self.seen: dict[str, set[tuple[str, ...]]] = defaultdict(set)
         self.held: dict[str, list[pa.Table]] = {table.name: [] for table in walk.tables}
         self.held_bytes: Counter[str] = Counter()
+        self.handed = False
+        """Whether anything has been handed over yet."""
 
     def rows(self, page: Rows) -> Iterator[object]:
         """Take a page's rows. Yield what has become enough to hand over."""
@@ -65,8 +69,30 @@ class Handing:
         self.seen.clear()
         self.declared.clear()
 
+    def whole(self) -> str | None:
+        """What all rows of the walk come to, in whatever order they came; unknown once some have been handed over."""
+        if self.handed:
+            return None
+        digest = xxhash.xxh3_128()
+        for table in self.walk.tables:
+            held = [table.schema.empty_table(), *self.held[table.name]]
+            rows = pa.concat_tables(held, promote_options="default").sort_by(
+                [(name, "ascending") for name in table.key]
+            )
+            digest.update(table.name.encode())
+            digest.update(serialized(rows.combine_chunks()))
+        return digest.hexdigest()
+
+    def let_go(self) -> None:
+        """Forget what is held: the warehouse has it."""
+        for table in self.walk.tables:
+            self.held[table.name].clear()
+            del self.walk.tally.rows[table.name]
+        self.walk.tally.count(unchanged=self.walk.tally.received)
+
     def hand_over(self, table: Table) -> object:
         name = table.name
+        self.handed = True
         rows = self.seen_now(pa.concat_tables(self.held[name], promote_options="default"))
         self.held[name] = []
         self.held_bytes[name] = 0
@@ -80,6 +106,13 @@ class Handing:
         for name in (FIRST_SEEN_AT, CHANGED_AT):
             rows = rows.set_column(rows.schema.get_field_index(name), name, pa.repeat(self.now, rows.num_rows))
         return rows
+
+
+def serialized(rows: pa.Table) -> pa.Buffer:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, rows.schema) as stream:
+        stream.write_table(rows)
+    return sink.getvalue()
 
 
 class Shape(Protocol):

@@ -67,6 +67,17 @@ class Ledger:
         noted = self.state.setdefault("parents_visited", {})
         noted |= {"changed": stamp(at)} | ({"all": stamp(at)} if of_all else {})
 
+    # --- what is read whole ----------------------------------------------------------------------------------------
+
+    @property
+    def whole(self) -> str | None:
+        """What the collection came to when it was loaded last."""
+        noted: str | None = self.state.get("whole")
+        return noted
+
+    def note_whole(self, whole: str | None) -> None:
+        self.state["whole"] = whole
+
     @property
     def alike(self) -> bool:
         """Whether the same has been read of all: only then are rows of one not missing beside known rows of another."""

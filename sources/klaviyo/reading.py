@@ -11,7 +11,9 @@ from pendulum import DateTime
 
 from sources.klaviyo.client import Client
 from sources.klaviyo.handing import Handing
+from sources.klaviyo.held import Held, Nothing
 from sources.klaviyo.lanes import Delivery, Lanes, Range
+from sources.klaviyo.ledger import Ledger
 from sources.klaviyo.policy import NO_POLICY, Policy
 from sources.klaviyo.rows import Page, PageReader, Rows
 from sources.klaviyo.walk import Walk
@@ -45,6 +47,9 @@ class Plan:
     """Queries beside, each read whole."""
     complete: Callable[[], None] = nothing
     """Called once all has been read."""
+    whole: Ledger | None = None
+    """Where to keep what a collection comes to that is read whole."""
+    held: Held = field(default_factory=Nothing)
 
     def ranges(self, walk: Walk) -> list[Range]:
         ranges = walk.ranges(self.windows) if self.parents is None else walk.ranges_of(self.parents)
@@ -89,6 +94,22 @@ class Reading:
         if delivery.read:
             read = self.read[delivery.parent]
             read[delivery.query] = union([*read[delivery.query], delivery.read])
+
+    def rest(self) -> Iterator[object]:
+        """Yield what is not handed over yet: the package ends here. A whole that the warehouse holds just so is not."""
+        ledger = self.plan.whole
+        if ledger is not None:
+            whole = self.handing.whole() if self.walk.tally.status == "complete" else None
+            if whole and whole == ledger.whole and self.is_held():
+                self.walk.kept = True
+                self.handing.let_go()
+                return
+            ledger.note_whole(whole)
+        yield from self.handing.rest()
+
+    def is_held(self) -> bool:
+        """Whether the warehouse shows as many rows: it may have lost some, or shows some that are to be marked."""
+        return all(self.plan.held.rows(table) == self.walk.tally.rows[table.name] for table in self.walk.tables)
 
     def note(self) -> None:
         """Keep what all queries of a collection have read."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
@@ -22,6 +22,7 @@ from sources.klaviyo.client import Client
 from sources.klaviyo.contract import Endpoint
 from sources.klaviyo.errors import KlaviyoError, MalformedPage, NotPermitted, QuotaSpent, RevisionRetired, Unauthorized
 from sources.klaviyo.handing import declared, empty
+from sources.klaviyo.held import Held, Nothing
 from sources.klaviyo.ledger import spelled, windows
 from sources.klaviyo.package import Package
 from sources.klaviyo.planner import Budget, Calendar, Here, Question, Refresh, State, midnight
@@ -34,13 +35,6 @@ from sources.klaviyo.windows import Window, intersection, moment, stamp, union
 log = logging.getLogger(__name__)
 
 A_DAY: Final = 86_400
-
-Held = Callable[[ReportTable, Window], Iterable[Row]]
-"""The rows that the warehouse holds of a report in a range of days, but for those marked as vanished."""
-
-
-def nothing_held(_table: ReportTable, _days: Window) -> Iterable[Row]:
-    return ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +63,7 @@ class Reporting:
     end: DateTime | None = None
     full_refresh: frozenset[str] = frozenset()
     """Reports to ask for from the beginning, whatever has been read."""
-    held: Held = nothing_held
+    held: Held = field(default_factory=Nothing)
     now: DateTime = field(default_factory=lambda: pendulum.now("UTC"))
     package: Package = field(default_factory=Package)
     vanished: Counter[str] = field(default_factory=Counter, init=False)
@@ -245,7 +239,7 @@ class Reading:
         keys = {*map(self.key, told)}
         gone = [
             row | {DELETED_AT: self.reporting.now}
-            for row in self.reporting.held(self.table, question.window)
+            for row in self.reporting.held.report_rows(self.table, question.window)
             if self.report.tells(row, question.metric) and self.key(row) not in keys
         ]
         self.reporting.vanished[self.table.name] += len(gone)

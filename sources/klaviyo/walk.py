@@ -40,6 +40,8 @@ class Walk:
     tally: Tally = field(init=False)
     parents: dict[str, bool] = field(default_factory=dict, init=False)
     """The objects whose collections are walked, and whether this run reads theirs."""
+    kept: bool = field(default=False, init=False)
+    """Whether the warehouse holds all of it just so: nothing was loaded, nothing has vanished."""
 
     def __post_init__(self) -> None:
         self.tally = Tally(self.host.name, tuple(resource.name for resource in self.resources))

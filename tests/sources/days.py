@@ -19,6 +19,7 @@ from sandbox.server import Sandbox
 from sources.klaviyo.aggregates import Aggregate
 from sources.klaviyo.client import Client
 from sources.klaviyo.contract import Endpoint
+from sources.klaviyo.held import Nothing
 from sources.klaviyo.limits import Limiter
 from sources.klaviyo.reporting import Asking, Reporting
 from sources.klaviyo.reports import REPORTS, Report, ReportTable
@@ -112,6 +113,18 @@ class Recorded(Client):
 
 
 @dataclass
+class Told(Nothing):
+    """What reports have told."""
+
+    tables: dict[str, dict[tuple[Any, ...], Row]]
+
+    def report_rows(self, table: ReportTable, days: Window) -> list[Row]:
+        rows = self.tables[table.name].values()
+        within = [row for row in rows if days.start.date() <= row[table.period] < days.end.date()]
+        return [row for row in within if row["_deleted_at"] is None]
+
+
+@dataclass
 class Warehouse:
     """Tables as a destination would hold them, and the state committed with them."""
 
@@ -142,7 +155,7 @@ class Warehouse:
         )
         selected: list[Report | Aggregate] = [*(report for report in REPORTS if report.name in names), *aggregates]
         now = pendulum.from_timestamp(self.clock())
-        reporting = Reporting(client, selected, held=self.held, now=now, **arguments)
+        reporting = Reporting(client, selected, held=Told(self.tables), now=now, **arguments)
         while not reporting.finished:
             reporting.package.begin()
             for reading in reporting.readings:
@@ -153,10 +166,6 @@ class Warehouse:
     def upsert(self, table: str, key: Sequence[str], rows: Sequence[Row]) -> None:
         for row in rows:
             self.tables[table][tuple(row[name] for name in key)] = row
-
-    def held(self, table: ReportTable, days: Window) -> list[Row]:
-        within = [row for row in self.rows(table.name) if days.start.date() <= row[table.period] < days.end.date()]
-        return [row for row in within if row["_deleted_at"] is None]
 
     def rows(self, table: str) -> list[Row]:
         return [*self.tables[table].values()]
