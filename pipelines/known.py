@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 
@@ -45,6 +46,10 @@ class WarehouseRows:
         self.callers = 0
         self.counting = threading.Lock()
         self.tables: Tables | None = None
+        # As it is before the run, which adds to it while we are asked.
+        schema = pipeline.default_schema if pipeline.default_schema_name else Schema(SCHEMA)
+        self.normalized = schema.naming.normalize_path
+        self.columns = defaultdict(set, {name: {*table["columns"]} for name, table in schema.tables.items()})
 
     @contextmanager
     def asked(self) -> Iterator[Tables]:
@@ -66,16 +71,7 @@ class WarehouseRows:
 
     def has(self, table: Table) -> bool:
         """As far as dlt made it."""
-        normalized = self.schema.naming.normalize_path
-        return {normalized(column.name) for column in table.columns} <= {*self.columns(table.name)}
-
-    @property
-    def schema(self) -> Schema:
-        return self.pipeline.default_schema if self.pipeline.default_schema_name else Schema(SCHEMA)
-
-    def columns(self, table: str) -> Iterable[str]:
-        """Those that are there yet."""
-        return self.schema.tables.get(table, {"columns": {}})["columns"]
+        return {self.normalized(column.name) for column in table.columns} <= self.columns[table.name]
 
     def rows(self, table: Table) -> int:
         return self.counts.get(table.name, 0)
@@ -83,7 +79,7 @@ class WarehouseRows:
     @cached_property
     def counts(self) -> dict[str, int]:
         """Rows that are not marked as vanished, of all tables at once: a connection costs more than a count."""
-        counted = [name for name in self.schema.tables if DELETED_AT in self.columns(name)]
+        counted = [name for name, columns in self.columns.items() if DELETED_AT in columns]
         if not counted:
             return {}
         with self.asked() as tables:
@@ -107,7 +103,7 @@ class WarehouseRows:
 
     def report_rows(self, table: ReportTable, days: Window) -> list[Row]:
         """With the columns that are there yet."""
-        names = [column.name for column in table.columns if column.name in self.columns(table.name)]
+        names = [column.name for column in table.columns if column.name in self.columns[table.name]]
         if not names:
             return []
         with self.asked() as tables:
