@@ -31,7 +31,7 @@ class Looking:
     run: Run
     walks: Sequence[Walk]
     first_load_id: str
-    """Of this run; empty if it loaded nothing."""
+    """Older than all loads of this run, newer than any before."""
     whole: bool = True
     """False for a run that was asked for a range only."""
     refreshed: frozenset[str] = frozenset()
