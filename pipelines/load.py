@@ -127,7 +127,9 @@ def load(settings: Settings, warehouse: Warehouse, request: Request, watch: Watc
                 refreshed=request.refreshed,
                 indexes=warehouse.kind.indexes,
             )
-            record(pipeline, run, definitions.resource(looking), *memberships.resources(looking))
+            # Where nothing has ever been loaded there is nothing to look at.
+            history = [definitions.resource(looking), *memberships.resources(looking)] if pipeline.schema_names else []
+            record(pipeline, run, *history)
     except (RunError, OSError) as error:
         failure = explain(error, warehouse)
         run.finish(failure.exit if isinstance(failure, RunError) else Exit.FAILED, str(failure))
