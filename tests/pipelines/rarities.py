@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from sandbox.account import Account, Linkage, Object
@@ -105,48 +105,4 @@ def rich_account() -> Account:
                 summary="Bad age",
                 errors=[{"code": "invalid", "message": "…", "property": "age", "invalid_value": None}],
             )
-    add_what_is_told_from_october_on(add)
     return account
-
-
-def add_what_is_told_from_october_on(add: Callable[..., None]) -> None:
-    """Billing, senders of text messages, brand and translations."""
-    month = {"period_start": EARLY, "period_end": LATE, "as_of": LATE}
-    add("billing-usage", "email", usage_used=1200.5, usage_max=15_000, unit="emails", **month)
-    about_sender = {"sender_details": {"country": "US"}, "status": "active", "created_at": EARLY}
-    registration: Mapping[str, Linkage] = {"text-messaging-sender-registration": "REG1"}
-    add(
-        "text-messaging-sender",
-        "SENDER",
-        registration,
-        sender_type="toll_free",
-        forwarding_number=None,
-        sender_identifier="+15555550100",
-        **about_sender,
-    )
-    stamps = {"created_at": EARLY, "updated_at": LATE, "submitted_at": EARLY, "decided_at": None}
-    to_sender: Mapping[str, Linkage] = {"text-messaging-sender": "SENDER"}
-    add("text-messaging-sender-registration", "REG1", to_sender, status="pending", failures=[], **stamps)
-    add("brand-color", "COLOURS", name="Sage", colors=["#aabbcc"])
-    add("brand-button", "BUTTON", name="Round", is_primary=True, style=None, border=None, spacing=None, text=None)
-    add("brand-logo", "LOGO", {"image": None}, width=120, height=40, alt_text="", link_url=None, name="Logo")
-    add("brand-social-group", "SOCIAL", name="All", social_links=[{"type": "web", "url": "https://example.com"}])
-    styles: Mapping[str, Linkage] = {"brand-button": "BUTTON", "brand-logo": "LOGO", "brand-social-group": None}
-    add("brand-email-default", "STYLES", styles, body={"background_color": "#ffffff"})
-    of_template: Mapping[str, Linkage] = {
-        **dict.fromkeys(("campaign-variation", "flow-message", "template-universal-content", "consent-page")),
-        "template": "TPL",
-    }
-    add(
-        "translation",
-        "TRANSLATION",
-        of_template,
-        values={"de": {"greeting": "Grüß Gott"}},
-        source_locale="en",
-        target_locales=["de"],
-        fallback_locale="en",
-        channel="email",
-        metadata=None,
-        created=EARLY,
-        updated=LATE,
-    )
