@@ -1,18 +1,42 @@
-"""Rows that Klaviyo no longer shows: marked with when that was first seen, never dropped."""
+"""Rows that Klaviyo no longer shows: marked with when that was first known, never dropped.
+
+`_deleted_at` says it on the row itself. The table `etl_absences` keeps beside it how it was known, when the row was last
+seen for certain, and whether it has come back since.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
 
 import dlt
 from pendulum import DateTime
 
+from pipelines.runs import RUNS
 from pipelines.warehouse import Tables
-from sources.klaviyo.tables import DELETED_AT, Table
+from sources.klaviyo.resources import PROFILES
+from sources.klaviyo.tables import DELETED_AT, Column, Table
 from sources.klaviyo.walk import Walk
 
 LOAD: Final = "_dlt_load_id"
+
+ABSENCES: Final = "etl_absences"
+ABSENCE_COLUMNS: Final = (
+    Column("table_name", "text"),
+    Column("parent_id", "text"),
+    Column("id", "text"),
+    Column("known_at", "timestamp"),
+    Column("last_seen_at", "timestamp"),
+    Column("how_known", "text"),
+    Column("cause", "text"),
+    Column("returned_at", "timestamp"),
+)
+
+NOT_LISTED: Final = "not listed when all was read"
+PARENT_GONE: Final = "what it belonged to is gone"
+REPLACED: Final = "not shown with what it hangs from"
 
 
 def mark_vanished(
@@ -33,8 +57,15 @@ def mark_vanished(
             for table in walk.tables:
                 condition = absent(tables, walk, table, first_load_id, refreshed=table.name in forgotten)
                 if condition:
-                    marked[table.name] = mark(tables, table, condition, now)
+                    marked[table.name] = mark(tables, table, condition, now=now, how=how_of(walk, table))
+        note_returns(tables, [table for walk in walks for table in walk.tables], now)
     return marked
+
+
+def how_of(walk: Walk, table: Table) -> str:
+    if walk.host.per and walk.host.cursor:
+        return PARENT_GONE
+    return NOT_LISTED if table.resource is walk.host or walk.host.cursor is None else REPLACED
 
 
 def absent(tables: Tables, walk: Walk, table: Table, first_load_id: str, *, refreshed: bool) -> str:
@@ -75,12 +106,99 @@ def in_windows(tables: Tables, walk: Walk) -> str:
 
 
 def literals(values: Iterable[str]) -> str:
-    return ", ".join("'" + value.replace("'", "''") + "'" for value in values)
+    return ", ".join(map(literal, values))
 
 
-def mark(tables: Tables, table: Table, condition: str, now: DateTime) -> int:
+def literal(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+# --- marking ---------------------------------------------------------------------------------------------------------
+
+
+def mark(
+    tables: Tables, table: Table, condition: str, *, now: DateTime, how: str, seen_at: datetime | None = None
+) -> int:
+    """Mark the rows that meet the condition and are not marked yet, and note each absence, both or neither.
+
+    A row was last seen at `seen_at`, or when the run that brought it began, whichever was later.
+    """
     name, which = tables.name(table.name), f"{DELETED_AT} IS NULL AND {condition}"
     count = int(tables.rows(f"SELECT count(*) FROM {name} WHERE {which}")[0][0])  # noqa: S608 - names are ours
-    if count:
+    if not count:
+        return 0
+    parent, id_ = spelled(tables, table)
+    brought = f"(SELECT max(run.started_at) FROM {tables.name(RUNS)} run WHERE run.first_load_id <= {name}.{LOAD})"  # noqa: S608 - names are ours
+    seen = f"greatest({brought}, %s)" if seen_at else brought
+    with tables.transaction():
+        tables.execute(
+            f"INSERT INTO {tables.name(ABSENCES)} "  # noqa: S608 - names are ours
+            f"(table_name, parent_id, id, known_at, last_seen_at, how_known, {LOAD}) "
+            f"SELECT {literal(table.name)}, {parent}, {id_}, %s, {seen}, {literal(how)}, {LOAD} "
+            f"FROM {name} WHERE {which}",
+            now,
+            *filter(None, [seen_at]),
+        )
         tables.execute(f"UPDATE {name} SET {DELETED_AT} = %s WHERE {which}", now)  # noqa: S608 - names are ours
     return count
+
+
+def spelled(tables: Tables, table: Table) -> tuple[str, str]:
+    """A row's key as two SQL expressions: the first part where there are several, and the rest."""
+    *first, last = (tables.column(name) for name in table.key)
+    if not first:
+        return "NULL", last
+    return first[0], " || '/' || ".join([*first[1:], last])
+
+
+def note_returns(tables: Tables, loaded: Sequence[Table], now: DateTime) -> None:
+    """Note of absences that have ended that they have: a row that is seen again is loaded, and so unmarked."""
+    missed = {
+        row[0]
+        for row in tables.rows(
+            f"SELECT DISTINCT table_name FROM {tables.name(ABSENCES)} WHERE returned_at IS NULL"  # noqa: S608 - names are ours
+        )
+    }
+    for table in loaded:
+        if table.name not in missed:
+            continue
+        parent, id_ = spelled(tables, table)
+        here = f"{id_} = {tables.name(ABSENCES)}.id" + (
+            "" if parent == "NULL" else f" AND {parent} = {tables.name(ABSENCES)}.parent_id"
+        )
+        tables.execute(
+            f"UPDATE {tables.name(ABSENCES)} SET returned_at = %s "  # noqa: S608 - names are ours
+            f"WHERE table_name = {literal(table.name)} AND returned_at IS NULL "
+            f"AND EXISTS (SELECT 1 FROM {tables.name(table.name)} WHERE {DELETED_AT} IS NULL AND {here})",
+            now,
+        )
+
+
+# --- profiles --------------------------------------------------------------------------------------------------------
+
+DELETED: Final = "deleted"
+MERGED: Final = "merged"
+
+
+@dataclass(frozen=True)
+class Absence:
+    """A profile that is gone."""
+
+    id: str
+    known_at: datetime
+    last_seen_at: datetime | None
+
+
+def absent_profiles(tables: Tables, cause: str | None) -> list[Absence]:
+    """The profiles that are gone for this cause; with None, those of which it is not known yet."""
+    why = f"cause = {literal(cause)}" if cause else "cause IS NULL"
+    rows: list[Sequence[Any]] = tables.rows(
+        f"SELECT id, known_at, last_seen_at FROM {tables.name(ABSENCES)} "  # noqa: S608 - names are ours
+        f"WHERE table_name = {literal(PROFILES.name)} AND returned_at IS NULL AND {why} ORDER BY known_at, id"
+    )
+    return [Absence(*row) for row in rows]
+
+
+def deleted_profiles(tables: Tables) -> list[Absence]:
+    """The profiles known to have been deleted, and not merged into others."""
+    return absent_profiles(tables, DELETED)

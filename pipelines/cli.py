@@ -95,6 +95,7 @@ def run(
     full_refresh: Annotated[
         str, typer.Option(metavar="NAME,…", help="Read these resources from the beginning again.")
     ] = "",
+    sweep: Annotated[bool, typer.Option(help="Then look for what is gone, where that is due.")] = True,
     verify: Annotated[bool, typer.Option("--verify", help="Then verify, unless that was done today.")] = False,
     transform: Annotated[bool, typer.Option(help="Build the marts afterwards.")] = True,
     log_format: FormatOption = LogFormat.TEXT,
@@ -110,7 +111,12 @@ def run(
         settings = read_settings()
         request = requested(settings, select, start, end, full_refresh)
         code = load_and_transform(
-            settings, Warehouse(destination), request, with_verification=verify, with_marts=transform
+            settings,
+            Warehouse(destination),
+            request,
+            with_sweeps=sweep,
+            with_verification=verify,
+            with_marts=transform,
         )
         raise typer.Exit(code)
 
@@ -250,6 +256,43 @@ def verify(
         raise typer.Exit(found.exit)
 
 
+@app.command()
+def sweep(
+    *,
+    select: Annotated[
+        str, typer.Option(metavar="NAME,…", help="Resources, comma-separated; by default all that are read by changes.")
+    ] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be marked, and write nothing.")] = False,
+    max_gone: Annotated[
+        float | None, typer.Option(help="Mark up to this share of a table; sweep_max_gone, a tenth, by default.")
+    ] = None,
+    destination: DestinationOption = "duckdb",
+    log_format: FormatOption = LogFormat.TEXT,
+) -> None:
+    """Look for what is gone: hold the ids that Klaviyo shows against those loaded, mark what is gone, load what is missing.
+
+    `run` does it by itself for each resource daily or weekly. Exit code 3 when too much would be marked at once.
+
+    Example: klaviyo-etl sweep --select profiles --dry-run
+    """
+    with command(log_format):
+        from pipelines.dry_sweep import dry_sweep
+        from pipelines.load import named
+        from pipelines.lock import run_lock
+        from pipelines.report import print_sweeps
+        from pipelines.settings import read_settings
+        from pipelines.sweep import Sweeper, sweepable
+        from pipelines.warehouse import Warehouse
+
+        settings, warehouse = read_settings(), Warehouse(destination)
+        resources = sweepable(named(names(select), settings.revision), complain=bool(select))
+        with run_lock(warehouse), watching(console) as watch:
+            how = dry_sweep if dry_run else Sweeper.sweep
+            found = how(Sweeper(settings=settings, warehouse=warehouse, watch=watch, max_gone=max_gone), resources)
+        print_sweeps(console, found)
+        raise typer.Exit(found.run.exit)
+
+
 @app.command(name="sandbox")
 def sandbox_command(
     *,
@@ -275,6 +318,7 @@ def load_and_transform(
     warehouse: Warehouse,
     request: Request,
     *,
+    with_sweeps: bool = True,
     with_verification: bool = False,
     with_marts: bool = True,
 ) -> Exit:
@@ -291,6 +335,8 @@ def load_and_transform(
             loaded = load(settings, warehouse, request, watch)
         print_run(console, loaded)
         code = loaded.exit
+        if with_sweeps and code is not Exit.FAILED and not (request.start or request.end):
+            code = max(code, sweep_when_due(settings, warehouse, request))
         if with_verification and code is not Exit.FAILED:
             code = max(code, verify_when_due(settings, warehouse))
         if with_marts and code is not Exit.FAILED:
@@ -301,6 +347,21 @@ def load_and_transform(
         if loaded.policies:
             compact(warehouse)
     return code
+
+
+def sweep_when_due(settings: Settings, warehouse: Warehouse, request: Request) -> Exit:
+    from pipelines.report import print_sweeps
+    from pipelines.sweep import Sweeper
+
+    with watching(console) as watch:
+        sweeper = Sweeper(settings=settings, warehouse=warehouse, watch=watch, minutes=settings.sweeps.minutes)
+        due = sweeper.due(request.resources)
+        if not due and not sweeper.unexplained:
+            return Exit.DONE
+        watch.stage("looking for what is gone")
+        found = sweeper.sweep(due)
+    print_sweeps(console, found)
+    return found.run.exit
 
 
 def verify_when_due(settings: Settings, warehouse: Warehouse) -> Exit:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -18,14 +18,15 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from pendulum import DateTime
 
 from pipelines import definitions, memberships
-from pipelines.absence import mark_vanished
+from pipelines.absence import ABSENCE_COLUMNS, ABSENCES, mark_vanished
 from pipelines.errors import ConfigurationError, Exit, RunError
 from pipelines.history import Looking
 from pipelines.known import WarehouseRows
+from pipelines.merges import MERGE_COLUMNS, MERGES
 from pipelines.policy import changed_tables, refuse_mixture, treat_what_is_gone
 from pipelines.progress import Watch
 from pipelines.reports import REPORT_NAMES, report_names, reporting
-from pipelines.runs import Run, record
+from pipelines.runs import RUN_COLUMNS, RUNS, Run, record, resource
 from pipelines.settings import Settings
 from pipelines.warehouse import SCHEMA, Tables, Warehouse, chain, destination_errors, explain
 from sources.klaviyo import REVISION
@@ -59,6 +60,8 @@ class Request:
     """Read these and nothing else, and mark what is no longer in them."""
     now: DateTime = field(default_factory=lambda: pendulum.now("UTC"))
     """When the run is: rows up to shortly before are read, and what it finds out is dated so."""
+    where: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """By resource, conditions: read what meets one of them and nothing else."""
 
     def __post_init__(self) -> None:
         if self.start and self.end and self.end <= self.start:
@@ -80,6 +83,7 @@ class Request:
             "end": str(self.end) if self.end else None,
             "full_refresh": sorted(self.full_refresh),
             "again": [str(window) for window in self.again],
+            "where": {name: len(conditions) for name, conditions in self.where.items()},
         }
 
 
@@ -106,13 +110,15 @@ def load(settings: Settings, warehouse: Warehouse, request: Request, watch: Watc
         reports = inquire(settings, request, extraction.client, held)
         run.tallies = [*extraction.tallies, *reports.tallies]
         watch.reading(run.tallies)
-        first_load_id = load_packages(pipeline, warehouse, extraction)
+        run.first_load_id = load_packages(pipeline, warehouse, extraction)
         with destination_errors(warehouse):
             if warehouse.kind.indexes:
                 index_times(pipeline, extraction.walks)
             for walk in extraction.walks:
-                run.policies |= settle_policy(pipeline, extraction, walk, first_load_id)
-            run.vanished = mark_vanished(pipeline, extraction.walks, first_load_id, run.started_at, request.refreshed)
+                run.policies |= settle_policy(pipeline, extraction, walk, run.first_load_id)
+            run.vanished = mark_vanished(
+                pipeline, extraction.walks, run.first_load_id, run.started_at, request.refreshed
+            )
         # Slow as their limits are, they come when everything else is safe.
         load_packages(pipeline, warehouse, reports)
         run.vanished |= reports.vanished
@@ -122,8 +128,8 @@ def load(settings: Settings, warehouse: Warehouse, request: Request, watch: Watc
                 pipeline,
                 run,
                 extraction.walks,
-                first_load_id,
-                whole=not (request.start or request.end or request.again),
+                run.first_load_id,
+                whole=not (request.start or request.end or request.again or request.where),
                 refreshed=request.refreshed,
                 indexes=warehouse.kind.indexes,
             )
@@ -159,6 +165,7 @@ def extract(settings: Settings, request: Request, held: Held) -> Extraction:
         full_refresh=request.full_refresh,
         again=request.again,
         held=held,
+        where=request.where,
         now=request.now,
         makes_all_tables=True,
         policy=settings.policy,
@@ -180,17 +187,23 @@ def inquire(settings: Settings, request: Request, client: Client, held: Held) ->
     )
 
 
-def load_packages(pipeline: dlt.Pipeline, warehouse: Warehouse, extraction: Extraction | Reporting) -> str:
+def load_packages(
+    pipeline: dlt.Pipeline,
+    warehouse: Warehouse,
+    extraction: Extraction | Reporting,
+    enough: Callable[[], bool] = lambda: False,
+) -> str:
     """Read everything, in load packages of bounded size, each committed with what has then been read.
 
-    An id that is older than those of the packages, and newer than that of any before them.
+    After `enough`, no further package is begun. An id that is older than those of the packages, and newer than that of any
+    before them.
     """
     # One thread per walk or report: it waits for its lanes or its limit most of its time.
     dlt.config["extract.workers"] = dlt.config["extract.max_parallel_items"] = len(extraction.tallies)
 
     @dlt.source(name=SCHEMA, max_table_nesting=0)
     def account() -> list[DltResource]:
-        return extraction.resources()
+        return [*extraction.resources(), *own_tables(pipeline)]
 
     share_arenas()
     before_all = create_load_id()
@@ -199,11 +212,27 @@ def load_packages(pipeline: dlt.Pipeline, warehouse: Warehouse, extraction: Extr
             extraction.package.begin()
             pipeline.run(account(), loader_file_format=warehouse.kind.file_format)
             give_memory_back()
+            if enough():
+                break
     except PipelineStepFailed as error:
         raise reason(error, warehouse) from error
     finally:
         extraction.close()
     return before_all
+
+
+OWN_TABLES: Final = {RUNS: RUN_COLUMNS, ABSENCES: ABSENCE_COLUMNS, MERGES: MERGE_COLUMNS}
+"""What is written by more than recording a run."""
+
+
+def own_tables(pipeline: dlt.Pipeline) -> list[DltResource]:
+    """Those of them, without rows, that the destination does not have whole."""
+    there: dict[str, Any] = pipeline.default_schema.tables if pipeline.default_schema_name else {}
+    return [
+        resource(name, columns, [], "append")
+        for name, columns in OWN_TABLES.items()
+        if not {column.name for column in columns} <= there.get(name, {"columns": {}})["columns"].keys()
+    ]
 
 
 def index_times(pipeline: dlt.Pipeline, walks: Sequence[Walk]) -> None:

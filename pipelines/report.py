@@ -11,6 +11,7 @@ from rich.table import Table
 from pipelines.reports import spent_cells
 from pipelines.runs import Run
 from pipelines.status import Status
+from pipelines.sweep import Outcome
 from pipelines.verify import STATUSES, Verification
 from sources.klaviyo.windows import BEGINNING
 
@@ -66,6 +67,30 @@ def print_run(console: Console, run: Run) -> None:
             console.print(f"new columns that Klaviyo added: {', '.join(sorted(tally.new_columns))}", style="yellow")
     requests, loaded = sum(t.requests for t in run.tallies), sum(sum(t.rows.values()) for t in run.tallies)
     console.print(f"{loaded:,} rows loaded with {requests:,} requests in {run.seconds:.1f} s")
+
+
+def print_sweeps(console: Console, found: Outcome) -> None:
+    """One line for each sweep, and a last one for what they took."""
+    if found.swept:
+        console.print(
+            table(
+                ("sweep of", "status", "seen", "held", "not seen", "shown after all", "marked", "missed"),
+                (
+                    (one.resource, one.status, one.seen, one.held, one.absent, one.overlooked, one.marked, one.missed)
+                    for one in found.swept
+                ),
+            )
+        )
+    for one in found.swept:
+        for refusal in one.refusals:
+            console.print(refusal, style="red", highlight=False)
+    for tally in found.run.tallies:
+        if tally.error or tally.note:
+            console.print(f"{tally.resource}: {tally.error or tally.note}", style="yellow", highlight=False)
+    if found.merges:
+        console.print(f"{len(found.merges):,} of the profiles that are gone were merged into others")
+    requests = sum(tally.requests for tally in found.run.tallies)
+    console.print(f"swept with {requests:,} requests in {found.run.seconds:.1f} s")
 
 
 def print_verification(console: Console, found: Verification) -> None:

@@ -20,6 +20,7 @@ from pipelines.errors import Exit
 from pipelines.warehouse import SCHEMA
 from sources.klaviyo import ledger
 from sources.klaviyo.extraction import FIELD_POLICIES
+from sources.klaviyo.sweeping import PREFIX
 from sources.klaviyo.tables import Column, arrow_schema, column_hints
 from sources.klaviyo.tally import Tally
 from sources.klaviyo.windows import Window, intersection
@@ -36,6 +37,7 @@ RUN_COLUMNS: Final = (
     Column("message", "text"),
     Column("revision", "text"),
     Column("asked", "json"),
+    Column("first_load_id", "text"),
 )
 RUN_RESOURCE_COLUMNS: Final = (
     Column("run_id", "text"),
@@ -77,6 +79,8 @@ class Run:
     exit: Exit = Exit.FAILED
     message: str = ""
     seconds: float = 0.0
+    first_load_id: str = ""
+    """Of dlt's load packages: rows with it or a later one were brought by this run or a later one."""
     tallies: list[Tally] = field(default_factory=list)
     vanished: dict[str, int] = field(default_factory=dict)
     policies: dict[str, str] = field(default_factory=dict)
@@ -95,8 +99,8 @@ class Run:
         self.seconds = (self.finished_at - self.started_at).total_seconds()
 
 
-def record(pipeline: dlt.Pipeline, run: Run, *history: DltResource) -> None:
-    """Append the run to the run tables, say anew which windows are complete, and keep what the run adds to history."""
+def record(pipeline: dlt.Pipeline, run: Run, *more: DltResource) -> None:
+    """Append the run to the run tables, say anew which windows are complete, and keep what else the run adds to history."""
 
     @dlt.source(name=SCHEMA, max_table_nesting=0)
     def bookkeeping() -> Any:  # noqa: ANN401 - dlt resources
@@ -104,7 +108,7 @@ def record(pipeline: dlt.Pipeline, run: Run, *history: DltResource) -> None:
         yield dlt.resource(note_policies(run), name="field_policies")
         yield resource(RUN_RESOURCES, RUN_RESOURCE_COLUMNS, [tally_row(run, tally) for tally in run.tallies], "append")
         yield resource(WINDOWS, WINDOW_COLUMNS, window_rows(pipeline), "replace")
-        yield from history
+        yield from more
 
     pipeline.run(bookkeeping())
 
@@ -134,6 +138,7 @@ def run_row(run: Run) -> dict[str, Any]:
         "message": run.message,
         "revision": run.revision,
         "asked": json.dumps(run.asked),
+        "first_load_id": run.first_load_id or None,
     }
 
 
@@ -172,6 +177,7 @@ def window_rows(pipeline: dlt.Pipeline) -> list[dict[str, Any]]:
     return [
         {"resource": name, "window_start": window.start, "window_end": window.end}
         for host, state in states(pipeline).items()
+        if not host.startswith(PREFIX)
         for name, windows in [*of_tables(state), *of_parents(host, state)]
         for window in windows
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -17,10 +18,28 @@ from sources.klaviyo.errors import WrongPolicy
 from sources.klaviyo.policy import NO_POLICY, Policy
 from sources.klaviyo.reporting import Asking
 from sources.klaviyo.reports import NAMES
+from sources.klaviyo.resources import TABLE
+from sources.klaviyo.spec import Resource
+from sources.klaviyo.sweeping import is_swept, usual_days
 from sources.klaviyo.windows import moment
 
 DATASET: Final = "klaviyo"
 DESTINATION: Final = "duckdb"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweeps:
+    """How often ids are swept, and what of a run that may take."""
+
+    every: Mapping[str, float] = field(default_factory=dict)
+    """Days between two sweeps, by resource, where that is not the usual."""
+    minutes: float = 10
+    """Of a scheduled run; what is left, the next one goes on with."""
+    max_gone: float = 0.1
+    """The share of a table that may be gone at once without a person having said so."""
+
+    def days(self, resource: Resource) -> float:
+        return self.every.get(resource.name, usual_days(resource))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +57,7 @@ class Settings:
     asking: Asking = field(default_factory=Asking)
     metric_aggregates: tuple[Aggregate, ...] = ()
     policy: Policy = NO_POLICY
+    sweeps: Sweeps = field(default_factory=Sweeps)
 
 
 def read_settings() -> Settings:
@@ -70,6 +90,11 @@ def read_settings() -> Settings:
         ),
         metric_aggregates=declared_aggregates(),
         policy=field_policy(),
+        sweeps=Sweeps(
+            every=sweep_days(),
+            minutes=positive("sweep_minutes", Sweeps.minutes),
+            max_gone=share("sweep_max_gone", Sweeps.max_gone),
+        ),
     )
     return refuse_numbers(settings)
 
@@ -94,6 +119,16 @@ def hash_key() -> str:
     """The secret that pseudonyms are made with; empty where none is set."""
     found: object = dlt.secrets.get("sources.klaviyo.hash_key")
     return str(found or "").strip()
+
+
+def sweep_days() -> dict[str, float]:
+    """Days between sweeps, by resource; 0 for never. Raises ConfigurationError."""
+    found = {}
+    for name in {resource.name for resource in TABLE if is_swept(resource)}:
+        value = setting(f"sweep_days.{name}", None)
+        if value is not None:
+            found[name] = number(f"sweep_days.{name}", value, least=0)
+    return found
 
 
 def enabled_reports() -> tuple[str, ...]:
@@ -154,7 +189,7 @@ def texts(name: str) -> list[str]:
 
 
 def rate_limit_share() -> float:
-    return share(setting("rate_limit_share", Settings.rate_limit_share))
+    return share("rate_limit_share", Settings.rate_limit_share)
 
 
 def pinned_revision() -> str:
@@ -181,21 +216,26 @@ def instant(text: str, name: str) -> DateTime:
 
 def positive(name: str, default: float) -> float:
     """A number of at least one. Raises ConfigurationError naming the setting."""
+    return number(name, setting(name, default), least=1)
+
+
+def number(name: str, value: Any, *, least: float) -> float:  # noqa: ANN401 - as above
+    try:
+        read = float(value)
+    except (TypeError, ValueError):
+        read = float("nan")
+    if not read >= least:
+        raise ConfigurationError(f"sources.klaviyo.{name}: {value!r} must be a number of at least {least:g}")
+    return read
+
+
+def share(name: str, default: float) -> float:
+    """A part of a whole. Raises ConfigurationError naming the setting."""
     value = setting(name, default)
     try:
-        number = float(value)
+        read = float(value)
     except (TypeError, ValueError):
-        number = 0.0
-    if number < 1:
-        raise ConfigurationError(f"sources.klaviyo.{name}: {value!r} must be a number of at least 1")
-    return number
-
-
-def share(value: Any) -> float:  # noqa: ANN401 - as above
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = 0.0
-    if not 0 < number <= 1:
-        raise ConfigurationError(f"sources.klaviyo.rate_limit_share: {value!r} must be above 0 and at most 1")
-    return number
+        read = 0.0
+    if not 0 < read <= 1:
+        raise ConfigurationError(f"sources.klaviyo.{name}: {value!r} must be above 0 and at most 1")
+    return read

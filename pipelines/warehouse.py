@@ -18,6 +18,7 @@ from dlt.common.destination.exceptions import DestinationException
 from dlt.common.pipeline import get_dlt_pipelines_dir
 from dlt.common.typing import TLoaderFileFormat
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
+from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 from dlt.destinations.impl.postgres.factory import PostgresTypeMapper
 from dlt.destinations.sql_client import SqlClientBase
 
@@ -73,6 +74,8 @@ class Warehouse:
 
     name: str
     dataset: str = DATASET
+    file: Path | None = None
+    """A DuckDB file in place of the configured one."""
 
     def __post_init__(self) -> None:
         if self.name not in KINDS:
@@ -93,6 +96,8 @@ class Warehouse:
     @cached_property
     def credentials(self) -> Any:  # noqa: ANN401 - each destination has a class of its own
         """Resolved credentials. Raises ConfigurationError naming what is missing."""
+        if self.file:
+            return DuckDbCredentials(str(self.file))
         probe = dlt.pipeline(PIPELINE, destination=self.destination(), dataset_name=self.dataset)
         try:
             credentials: Any = probe.destination_client().config.credentials
@@ -238,8 +243,17 @@ class Tables:
     def count(self, table: str, condition: str) -> int:
         return int(next(iter(self.rows(f"SELECT count(*) FROM {self.name(table)} WHERE {condition}")), (0,))[0])  # noqa: S608 - names are ours
 
+    def exists(self, table: str) -> bool:
+        return bool(self.rows(f"SELECT count(*) FROM {self.name(table)}"))  # noqa: S608 - names are ours
+
     def execute(self, statement: str, *parameters: object) -> None:
         self.client.execute_sql(statement, *parameters)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """What is executed within happens whole or not at all."""
+        with self.client.begin_transaction():
+            yield
 
     def index(self, table: str, column: str, *, using: str = "btree", sparse: bool = False) -> None:
         """Make an index unless it is there; a sparse one leaves out rows that have no value."""

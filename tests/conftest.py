@@ -121,6 +121,13 @@ class Job:
     def database(self) -> Path:
         return self.home / "warehouse.duckdb"
 
+    def settle(self, machine: str = "one") -> None:
+        """Be on the named machine, at the sandbox's pace."""
+        self.monkeypatch.setattr(Window, "free_at", unpaced)
+        self.monkeypatch.setenv("DLT_DATA_DIR", str(self.home / machine))
+        self.monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", str(self.database))
+        self.monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", self.postgres)
+
     def load(
         self,
         *select: str,
@@ -133,10 +140,7 @@ class Job:
         now: str = "",
     ) -> Run:
         """A run on the named machine, which must not fail."""
-        self.monkeypatch.setattr(Window, "free_at", unpaced)
-        self.monkeypatch.setenv("DLT_DATA_DIR", str(self.home / machine))
-        self.monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", str(self.database))
-        self.monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", self.postgres)
+        self.settle(machine)
         request = Request(
             resources=named(select, self.revision),
             start=moment(start) if start else None,

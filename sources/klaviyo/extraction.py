@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -66,6 +66,8 @@ class Extraction:
     again: Sequence[Window] = ()
     """Windows to read instead of what is due, every row in them loaded, known or not."""
     held: Held = field(default_factory=Nothing)
+    where: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """By resource, conditions: what meets one of them is read instead of what is due, every row loaded."""
     now: DateTime = field(default_factory=lambda: pendulum.now("UTC"))
     max_lanes: int = 24
     """The most requests in flight for one collection; as many are used as its rate limit needs."""
@@ -122,9 +124,8 @@ class Extraction:
             yield from (empty(table) for table in walk.tables if not self.held.has(table))
             try:
                 self.notice_revision(walk)
-                self.readings[walk] = Reading(
-                    walk, self.plan(walk), self.client, self.max_lanes, now=self.now, policy=self.policy
-                )
+                plan = self.plan_where(walk) if walk.host.name in self.where else self.plan(walk)
+                self.readings[walk] = Reading(walk, plan, self.client, self.max_lanes, now=self.now, policy=self.policy)
             except KlaviyoError as error:
                 self.give_up(walk, error)
                 return
@@ -206,6 +207,11 @@ class Extraction:
             also=walk.ranges_since(max(ledger.also_read - cursor.lookback, BEGINNING)),
             complete=partial(ledger.add_also, within.end) if cursor.also else nothing,
         )
+
+    def plan_where(self, walk: Walk) -> Plan:
+        """What meets the conditions, whatever has been read."""
+        cursor = walk.host.cursor
+        return Plan(cursor.field if cursor else None, (), also=walk.ranges_where(self.where[walk.host.name]))
 
     def plan_children(self, walk: Walk, per: Resource, ledger: Ledger) -> Plan:
         """Of which parents, and of which windows of theirs."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
@@ -24,6 +24,8 @@ from sources.klaviyo.windows import BEGINNING, Window, stamp
 
 log = logging.getLogger(__name__)
 
+IDS_AT_ONCE: Final = 100
+"""In one condition: what a page holds, and short enough for an address."""
 RESTARTS: Final = 5
 """How often a page cursor may expire before a row further on has been seen."""
 
@@ -68,6 +70,14 @@ class Walk:
         """What has one of the cursor's other times of change, each read whole and by that time."""
         assert self.host.cursor is not None
         return [Range(self.from_start(field, since), None, order=field) for field in self.host.cursor.also]
+
+    def ranges_where(self, conditions: Iterable[str], parent: str = "") -> list[Range]:
+        """Every query that lists what meets a condition, each read whole."""
+        return [
+            Range(",".join(filter(None, [query, condition])), None, parent=parent)
+            for condition in conditions
+            for query in self.host.partitions.values()
+        ]
 
     def ranges_of(self, parents: Mapping[str, Sequence[Window | None]]) -> list[Range]:
         """Every query that lists what each parent holds, in the windows that are due of it."""
@@ -115,7 +125,7 @@ class Walk:
 
     def first(self, part: Range, cursor: str | None) -> str:
         """Path and query of the first page of what remains of a range."""
-        query = part.query.replace("{id}", part.parent.replace("\\", r"\\").replace('"', r"\""))
+        query = part.query.replace("{id}", quoted(part.parent)[1:-1])
         conditions = ",".join(filter(None, [query, *self.bounds(part, cursor)]))
         parameters = {"filter": conditions, **self.asked, "sort": self.sort(part.order or cursor)}
         query = urlencode({name: value for name, value in parameters.items() if value})
@@ -167,3 +177,14 @@ class Walk:
             return f"greater-or-equal({on},{stamp(start)})"
         # Profiles know only strict operators; their times are whole seconds.
         return f"greater-than({on},{stamp(start - timedelta(seconds=1))})"
+
+
+def any_of(on: str, ids: Sequence[str]) -> Iterator[str]:
+    """Conditions that objects with these ids meet, many in each."""
+    for start in range(0, len(ids), IDS_AT_ONCE):
+        yield f"any({on},[{','.join(map(quoted, ids[start : start + IDS_AT_ONCE]))}])"
+
+
+def quoted(text: str) -> str:
+    """As a filter spells a text."""
+    return '"' + text.replace("\\", r"\\").replace('"', r"\"") + '"'

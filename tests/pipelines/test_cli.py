@@ -20,7 +20,7 @@ from sandbox.server import Sandbox
 from tests.conftest import KEY, Cli, free_port
 from tests.pipelines.warehouse import assert_tables_equal_the_account
 
-COMMANDS = ("demo", "plan", "run", "status", "sandbox", "transform")
+COMMANDS = ("demo", "plan", "run", "status", "sandbox", "sweep", "transform")
 
 
 def only_message(done: subprocess.CompletedProcess[str]) -> str:

@@ -1,0 +1,481 @@
+"""What is gone, and what is missing: the ids that Klaviyo shows beside those that the warehouse holds.
+
+sweep     all ids, into a table beside (`sources/klaviyo/sweeping.py`), in this run or over several
+→ absent  held before the sweep began, and not seen by it; too many of them at once are refused
+→ asked   for once more, by id
+→ marked  with `_deleted_at`, and noted in `etl_absences`
+→ missed  seen by the sweep, older than what has been read, and not held: loaded
+
+Every sweep that came to its end is a row of `etl_sweeps`.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
+
+import dlt
+import pendulum
+from pendulum import DateTime
+
+from pipelines.absence import LOAD, PARENT_GONE, absent_profiles, literal, literals, mark, note_returns
+from pipelines.errors import ConfigurationError, Exit, RunError
+from pipelines.load import Request, load, load_packages, outcome
+from pipelines.merges import Merge, Merges
+from pipelines.progress import Watch
+from pipelines.runs import RUNS, Run, record, resource, states
+from pipelines.settings import Settings
+from pipelines.warehouse import Tables, Warehouse, destination_errors
+from sources.klaviyo import REVISION, contract, ledger
+from sources.klaviyo.client import Client
+from sources.klaviyo.errors import KlaviyoError
+from sources.klaviyo.ledger import State
+from sources.klaviyo.limits import Limiter
+from sources.klaviyo.package import Package
+from sources.klaviyo.resources import EVENTS, PROFILES, at
+from sources.klaviyo.spec import Resource
+from sources.klaviyo.sweeping import BEGAN, Missing, Sweep, Sweeping, began_at, is_swept, shown_after_all
+from sources.klaviyo.tables import DELETED_AT, FIRST_SEEN_AT, Column, full_table
+from sources.klaviyo.walk import Walk, any_of, quoted
+from sources.klaviyo.windows import moment, stamp
+
+log = logging.getLogger(__name__)
+
+SWEEPS: Final = "etl_sweeps"
+SWEEP_COLUMNS: Final = (
+    Column("run_id", "text"),
+    Column("resource", "text"),
+    Column("began_at", "timestamp"),
+    Column("finished_at", "timestamp"),
+    Column("status", "text"),
+    Column("seen", "bigint"),
+    Column("held", "bigint"),
+    Column("absent", "bigint"),
+    Column("overlooked", "bigint"),
+    Column("marked", "bigint"),
+    Column("missed", "bigint"),
+    Column("note", "text"),
+)
+
+BY_SWEEP: Final = "not seen by a sweep, nor when asked for"
+DRIFT: Final = timedelta(hours=4)
+"""By how much a schedule may be early and a sweep still due."""
+FLOOR: Final = 10
+"""So many rows of a table, or of a list, may be gone at once whatever share of it they are."""
+AT_ONCE: Final = 1_000
+"""Ids in one SQL statement."""
+
+Status = Literal["complete", "refused"]
+
+
+def sweepable(resources: Sequence[Resource], *, complain: bool = False) -> list[Resource]:
+    """Those of which only a sweep can tell what is gone. Raises ConfigurationError, if asked to, for the others."""
+    found = [one for one in resources if is_swept(one)]
+    if complain and (others := [one.name for one in resources if one not in found]):
+        raise ConfigurationError(
+            f"not swept: {', '.join(others)}; read whole, or counted by verify; there are: "
+            f"{', '.join(one.name for one in at(REVISION) if is_swept(one))}"
+        )
+    return found
+
+
+@dataclass
+class Swept:
+    """How a sweep that came to its end came out."""
+
+    resource: str
+    began_at: DateTime
+    seen: int = 0
+    held: int = 0
+    """Live rows that had been loaded before it began."""
+    absent: int = 0
+    """Of these, not seen."""
+    overlooked: int = 0
+    """Not seen, but shown when asked for once more."""
+    marked: int = 0
+    missed: int = 0
+    """Seen and not held, or held in an older state."""
+    refusals: list[str] = field(default_factory=list)
+
+    @property
+    def status(self) -> Status:
+        return "refused" if self.refusals else "complete"
+
+    @property
+    def note(self) -> str:
+        return "; ".join(self.refusals)
+
+
+@dataclass
+class Outcome:
+    """All sweeps of a run."""
+
+    run: Run
+    swept: list[Swept] = field(default_factory=list)
+    merges: list[Merge] = field(default_factory=list)
+
+
+class Beside:
+    """A table beside what a sweep of it has seen, in SQL."""
+
+    def __init__(self, tables: Tables, sweep: Sweep, walk: Walk, began: str, read: Mapping[str, DateTime]) -> None:
+        self.tables = tables
+        self.sweep = sweep
+        self.table = sweep.table
+        self.held, self.seen = tables.name(sweep.of.name), tables.name(sweep.resource.name)
+        *_, last = sweep.table.key
+        self.id = tables.column(last)
+        self.parent = tables.column(sweep.table.parent) if sweep.table.parent else ""
+        self.same = " AND ".join(f"seen.{one} = held.{one}" for one in map(tables.column, sweep.table.key))
+        self.before = f"held.{DELETED_AT} IS NULL AND held.{LOAD} < {literal(began)}"
+        self.read = read
+        if self.parent:
+            # Of a parent that went away meanwhile, its listing says what there is to say.
+            there = [parent for parent, is_read in walk.parents.items() if is_read]
+            self.before += f" AND held.{self.parent} IN ({literals(there) or 'NULL'})"
+            self.read = {parent: until for parent, until in read.items() if parent in there}
+
+    def count(self) -> int:
+        return int(self.tables.rows(f"SELECT count(*) FROM {self.seen}")[0][0])  # noqa: S608 - names are ours
+
+    def balance(self) -> dict[str, tuple[int, int]]:
+        """Rows held before, and those of them that were not seen, by parent."""
+        parent = f"held.{self.parent}" if self.parent else "''"
+        return {
+            group: (int(held), int(absent))
+            for group, held, absent in self.tables.rows(
+                f"SELECT {parent}, count(*), count(*) - count(seen.{self.id}) "  # noqa: S608 - names are ours
+                f"FROM {self.held} held LEFT JOIN {self.seen} seen ON {self.same} WHERE {self.before} GROUP BY 1"
+            )
+        }
+
+    def absent(self, parent: str) -> Missing:
+        by = self.sweep.resource.cursor
+        time = f"held.{self.tables.column(by.field)}" if by else "NULL"
+        of = f" AND held.{self.parent} = {literal(parent)}" if parent else ""
+        rows = self.tables.rows(
+            f"SELECT held.{self.id}, {time} FROM {self.held} held LEFT JOIN {self.seen} seen ON {self.same} "  # noqa: S608 - names are ours
+            f"WHERE seen.{self.id} IS NULL AND {self.before}{of} ORDER BY 1"
+        )
+        return Missing([row[0] for row in rows], [row[1] for row in rows], parent)
+
+    @property
+    def older(self) -> str:
+        """The SQL condition of what was seen and is older than what has been read: it should be held."""
+        at = self.tables.column(self.sweep.mark)
+        read = [
+            f"(seen.{at} IS NULL OR seen.{at} < '{until}')"
+            + (f" AND seen.{self.parent} = {literal(parent)}" if parent else "")
+            for parent, until in self.read.items()
+        ]
+        return f"({' OR '.join(read) or 'FALSE'})"
+
+    @property
+    def outdated(self) -> str:
+        """The SQL condition of what is held otherwise than it was seen."""
+        at = self.tables.column(self.sweep.mark)
+        return f"(held.{DELETED_AT} IS NOT NULL OR seen.{at} > held.{at})"
+
+    def missed(self) -> list[str]:
+        """The ids of what was seen and should be held, and is not held so."""
+        rows = self.tables.rows(
+            f"SELECT seen.{self.id} FROM {self.seen} seen LEFT JOIN {self.held} held ON {self.same} "  # noqa: S608 - names are ours
+            f"WHERE (held.{self.id} IS NULL OR {self.outdated}) AND {self.older} ORDER BY 1"
+        )
+        return [row[0] for row in rows]
+
+    def put_in(self) -> None:
+        """Load what was missed from what was seen, where that is all there is to a row."""
+        own = [
+            self.tables.column(column.name) for column in full_table(self.sweep.resource, self.sweep.contract).columns
+        ]
+        columns = [*own, LOAD]
+        kept = {self.tables.column(FIRST_SEEN_AT), *map(self.tables.column, self.table.key)}
+        renewed = ", ".join(f"{name} = seen.{name}" for name in columns if name not in kept)
+        with self.tables.transaction():
+            self.tables.execute(
+                f"UPDATE {self.held} AS held SET {renewed} FROM {self.seen} seen "  # noqa: S608 - names are ours
+                f"WHERE {self.same} AND {self.outdated} AND {self.older}"
+            )
+            self.tables.execute(
+                f"INSERT INTO {self.held} ({', '.join(columns)}) SELECT {', '.join(f'seen.{name}' for name in columns)} "  # noqa: S608 - names are ours
+                f"FROM {self.seen} seen LEFT JOIN {self.held} held ON {self.same} "
+                f"WHERE held.{self.id} IS NULL AND {self.older}"
+            )
+
+
+@dataclass(kw_only=True)
+class Sweeper:
+    """Sweeps, compares, marks and loads."""
+
+    settings: Settings
+    warehouse: Warehouse
+    watch: Watch
+    max_gone: float | None = None
+    """The share of a table that may be gone at once; of the settings by default."""
+    minutes: float | None = None
+    """After which what is left waits for another run."""
+    repair: bool = True
+    """Whether what was missed is loaded."""
+    now: DateTime = field(default_factory=lambda: pendulum.now("UTC"))
+
+    def __post_init__(self) -> None:
+        settings = self.settings
+        self.unexplained = False
+        """Whether there are profiles of which it is not known yet what became of them."""
+        self.contract = contract.load(settings.revision)
+        self.client = Client(settings.api_key, settings.base_url, settings.revision, Limiter(settings.rate_limit_share))
+
+    # --- when ------------------------------------------------------------------------------------------------------
+
+    def due(self, resources: Sequence[Resource]) -> list[Resource]:
+        """Those whose last sweep was long enough ago, or is under way still."""
+        pipeline = self.warehouse.onlooker()
+        with destination_errors(self.warehouse), pipeline.sql_client() as client:
+            last = last_sweeps(Tables(client))
+            self.unexplained = bool(absent_profiles(Tables(client), None))
+        there = states(pipeline)
+        return [one for one in sweepable(resources) if self.is_due(one, there, last)]
+
+    def is_due(self, one: Resource, there: Mapping[str, State], last: Mapping[str, datetime]) -> bool:
+        days = self.settings.sweeps.days(one)
+        if not days or not read_until(there, one):
+            return False
+        if BEGAN in there.get(Sweep(one, self.contract).resource.name, {}):
+            return True
+        before = last.get(one.name, last.get(""))
+        return before is None or self.now - pendulum.instance(before) >= timedelta(days=days) - DRIFT
+
+    # --- what ------------------------------------------------------------------------------------------------------
+
+    def sweep(self, resources: Sequence[Resource], parents: frozenset[str] | None = None) -> Outcome:
+        """Sweep what has been loaded of these. Raises RunError.
+
+        With `parents`, only their children are looked at.
+        """
+        asked = {"sweep": [one.name for one in resources]}
+        found = Outcome(Run(asked, self.settings.revision, started_at=self.now))
+        pipeline = self.warehouse.pipeline()
+        there = states(pipeline)
+        sweeps = [Sweep(one, self.contract, some=parents is not None) for one in resources if read_until(there, one)]
+        if not sweeps and not self.unexplained:
+            raise ConfigurationError(f"nothing to sweep has been loaded into {self.warehouse.place}: run first")
+        sweeping = self.read(pipeline, sweeps, found.run, parents)
+        missed: list[tuple[Resource, list[str]]] = []
+        for sweep, walk in zip(sweeps, sweeping.walks, strict=True):
+            if walk.tally.status == "complete":
+                swept, unread = self.judge(pipeline, sweep, walk, there)
+                found.swept.append(swept)
+                missed += [(sweep.of, unread)] if unread and self.repair else []
+            elif walk.tally.status == "reading":
+                walk.tally.status, walk.tally.note = "unfinished", "its time is up; another run goes on with it"
+        for host, ids in missed:
+            self.load(host, any_of("id", ids), there)
+        if self.repair and read_until(there, PROFILES):
+            found.merges = self.explain(self.warehouse.pipeline() if missed else pipeline, found.run, there)
+        self.finish(self.warehouse.pipeline() if missed or found.merges else pipeline, found, sweeps)
+        return found
+
+    def read(
+        self, pipeline: dlt.Pipeline, sweeps: Sequence[Sweep], run: Run, parents: frozenset[str] | None
+    ) -> Sweeping:
+        """Read what is left of the sweeps, as far as time allows."""
+        settings, minutes = self.settings, self.minutes or float("inf")
+        self.clear(pipeline, sweeps)
+        sweeping = Sweeping(
+            self.client,
+            [sweep.resource for sweep in sweeps],
+            now=self.now,
+            max_lanes=settings.max_lanes,
+            package=Package(settings.package_rows, settings.package_megabytes, min(settings.package_minutes, minutes)),
+            policy=settings.policy,
+            changed=frozenset(),
+            only=parents,
+        )
+        run.tallies = sweeping.tallies
+        self.watch.reading(run.tallies)
+        deadline = time.monotonic() + minutes * 60
+        run.first_load_id = load_packages(
+            pipeline, self.warehouse, sweeping, enough=lambda: time.monotonic() >= deadline
+        )
+        return sweeping
+
+    def clear(self, pipeline: dlt.Pipeline, sweeps: Sequence[Sweep]) -> None:
+        """Forget what earlier sweeps saw that are over."""
+        there, schema = states(pipeline), pipeline.default_schema
+        with destination_errors(self.warehouse), pipeline.sql_client() as client:
+            tables = Tables(client)
+            for name in (sweep.resource.name for sweep in sweeps):
+                if BEGAN not in there.get(name, {}) and name in schema.tables:
+                    tables.execute(f"DELETE FROM {tables.name(name)}")  # noqa: S608 - names are ours
+
+    # --- how it came out -------------------------------------------------------------------------------------------
+
+    def judge(
+        self, pipeline: dlt.Pipeline, sweep: Sweep, walk: Walk, there: Mapping[str, State]
+    ) -> tuple[Swept, list[str]]:
+        """Compare, ask again, mark. Put in what was missed, or tell the ids of which there is more to be read."""
+        state = states(pipeline)[sweep.resource.name]
+        began = str(state[BEGAN])
+        with destination_errors(self.warehouse), pipeline.sql_client() as client:
+            tables = Tables(client)
+            beside = Beside(tables, sweep, walk, began, read_until(there, sweep.of))
+            found = Swept(sweep.of.name, moment(state["began_at"]), seen=beside.count())
+            last = last_sweeps(tables, only_complete=True).get(sweep.of.name)
+            for parent, (held, absent) in sorted(beside.balance().items()):
+                found.held += held
+                found.absent += absent
+                if not absent:
+                    continue
+                if absent > max(FLOOR, self.share * held):
+                    found.refusals.append(self.refusal(sweep, parent, held, absent))
+                    continue
+                missing = beside.absent(parent)
+                shown = shown_after_all(walk, self.client, missing, began_at(began)).intersection(missing.ids)
+                found.overlooked += len(shown)
+                gone = [one for one in missing.ids if one not in shown]
+                found.marked += self.mark(tables, sweep, parent, gone, last=last)
+            ids = beside.missed()
+            found.missed = len(ids)
+            if not sweep.whole:
+                return found, ids
+            if ids:
+                beside.put_in()
+                note_returns(tables, [sweep.table], self.now)
+            return found, []
+
+    @property
+    def share(self) -> float:
+        return self.settings.sweeps.max_gone if self.max_gone is None else self.max_gone
+
+    def refusal(self, sweep: Sweep, parent: str, held: int, absent: int) -> str:
+        where = f"{sweep.of.name} of {parent}" if parent else sweep.of.name
+        return (
+            f"{where}: {absent:,} of {held:,} rows were not seen, more than {self.share:.0%}: none of them was marked; "
+            f"if they are gone indeed: klaviyo-etl sweep --select {sweep.of.name} --max-gone {min(absent / held + 0.005, 1):.2f}"
+        )
+
+    def mark(self, tables: Tables, sweep: Sweep, parent: str, gone: Sequence[str], *, last: datetime | None) -> int:
+        """Mark these, and what rides along with them."""
+        table, marked = sweep.table, 0
+        *_, id_ = map(tables.column, table.key)
+        riders = [full_table(one, self.contract) for one in at(self.settings.revision) if one.along is sweep.of]
+        for some in batches(gone):
+            of = f" AND {tables.column(table.parent)} = {literal(parent)}" if table.parent else ""
+            marked += mark(tables, table, f"{id_} IN ({literals(some)}){of}", now=self.now, how=BY_SWEEP, seen_at=last)
+            for rider in riders:
+                if rider.parent and tables.exists(rider.name):
+                    condition = f"{tables.column(rider.parent)} IN ({literals(some)})"
+                    mark(tables, rider, condition, now=self.now, how=PARENT_GONE, seen_at=last)
+        return marked
+
+    def explain(self, pipeline: dlt.Pipeline, run: Run, there: Mapping[str, State]) -> list[Merge]:
+        """Find out which of the profiles that are gone were merged, and load what their survivors have now."""
+        with destination_errors(self.warehouse), pipeline.sql_client() as client:
+            merges = Merges(
+                tables=Tables(client),
+                client=self.client,
+                contract=self.contract,
+                load_id=run.first_load_id,
+                now=self.now,
+            )
+            try:
+                found = merges.explain(read_until(there, PROFILES)[""])
+            except KlaviyoError as error:
+                merges.tally.status, merges.tally.error = "failed", str(error)
+                found = []
+        if merges.tally.requests:
+            merges.tally.status = merges.tally.status if merges.tally.error else "complete"
+            run.tallies.append(merges.tally)
+        if found:
+            self.load(PROFILES, any_of("id", sorted({one.survivor for one in found})), there)
+        survivors = sorted({one.survivor for one in found if one.with_events})
+        if survivors and (read := read_until(there, EVENTS)):
+            bounds = [f"less-than(datetime,{stamp(read[''])})"]
+            if self.settings.start_date:
+                bounds.append(f"greater-or-equal(datetime,{stamp(self.settings.start_date)})")
+            self.load(EVENTS, (",".join([f"equals(profile_id,{quoted(one)})", *bounds]) for one in survivors), there)
+        return found
+
+    def load(self, host: Resource, where: Iterable[str], there: Mapping[str, State]) -> None:
+        """Read what meets one of these conditions, into all tables that the host's walk fills."""
+        filled = there[host.name]["windows_read"]
+        resources = tuple(one for one in at(self.settings.revision) if one.host is host and one.name in filled)
+        request = Request(resources=resources, reports=(), where={host.name: [*where]}, now=self.now)
+        run = load(self.settings, self.warehouse, request, self.watch)
+        if run.exit is not Exit.DONE:
+            raise RunError(f"what a sweep found missing could not be read: {run.message}")
+
+    # --- the record ------------------------------------------------------------------------------------------------
+
+    def finish(self, pipeline: dlt.Pipeline, found: Outcome, sweeps: Sequence[Sweep]) -> None:
+        run = found.run
+        run.vanished = {one.resource: one.marked for one in found.swept}
+        code, message = outcome(run.tallies)
+        refusals = [one.note for one in found.swept if one.refusals]
+        if refusals and code is Exit.DONE:
+            code, message = Exit.NEEDS_A_PERSON, "; ".join(refusals)
+        run.finish(code, message)
+        over = {one.resource for one in found.swept}
+        names = [sweep.resource.name for sweep in sweeps if sweep.of.name in over]
+        rows = [row(run, one) for one in found.swept]
+
+        with destination_errors(self.warehouse):
+            record(
+                pipeline,
+                run,
+                resource(SWEEPS, SWEEP_COLUMNS, rows, "append"),
+                dlt.resource(forget(names), name="sweeps_that_are_over"),
+            )
+            self.clear(pipeline, sweeps)
+
+
+def forget(names: Sequence[str]) -> Iterator[Any]:
+    """Drop dlt's state of sweeps, in the package that says how they came out."""
+    for name in names:
+        dlt.current.resource_state(name).clear()
+    yield from ()
+
+
+def row(run: Run, one: Swept) -> dict[str, Any]:
+    return {
+        "run_id": run.id,
+        "resource": one.resource,
+        "began_at": one.began_at,
+        "finished_at": run.finished_at,
+        "status": one.status,
+        "seen": one.seen,
+        "held": one.held,
+        "absent": one.absent,
+        "overlooked": one.overlooked,
+        "marked": one.marked,
+        "missed": one.missed,
+        "note": one.note or None,
+    }
+
+
+def last_sweeps(tables: Tables, *, only_complete: bool = False) -> dict[str, datetime]:
+    """When the last sweep of each resource began; under '', when the first run did."""
+    which = "WHERE status = 'complete'" if only_complete else ""
+    rows = tables.rows(f"SELECT resource, max(began_at) FROM {tables.name(SWEEPS)} {which} GROUP BY 1")  # noqa: S608 - names are ours
+    first = tables.rows(f"SELECT '', min(started_at) FROM {tables.name(RUNS)}")  # noqa: S608 - names are ours
+    return {name: at for name, at in (*rows, *first) if at}
+
+
+def read_until(there: Mapping[str, State], of: Resource) -> dict[str, DateTime]:
+    """Up to when a resource has been read, by parent, or under ''; nothing while its first load is not over."""
+    state = there.get(of.name, {})
+    if of.per:
+        read = {parent: ledger.windows(windows) for parent, windows in state.get("windows_read_of", {}).items()}
+    else:
+        read = {"": ledger.windows(state.get("windows_read", {}).get(of.name, ()))}
+    return {parent: windows[-1].end for parent, windows in read.items() if windows}
+
+
+def batches(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(ids), AT_ONCE):
+        yield ids[start : start + AT_ONCE]
