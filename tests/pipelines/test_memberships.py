@@ -101,9 +101,12 @@ def test_memberships_are_told_from_when_to_when(job: Job, sandbox: Sandbox) -> N
     # The event of a leaving arrives after it was seen. Segments have none.
     late = {"List": "Newsletter"}
     change(sandbox, "add_events", metric="Unsubscribed from List", profile="ANNA", at=day(1.5), properties=late)
+    join("BERT", 2.2)
+    leave("BERT", 2.4)
     job.load(*READ, now=day(3), full_refresh="segment_memberships")
     assert told(job, "list", "ANNA") == [(moment(EARLY), joined, moment(day(1.5)), "event")]
     assert seen_missing(job, "segment", "ANNA", after=0, at=3)
+    assert seen_missing(job, "list", "BERT", after=2.2, at=3)
 
     shown = [job.query(query) for query in HISTORY]
     assert [row[2:4] for row in shown[0]] == [("The News", '["name"]')]
