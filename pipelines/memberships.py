@@ -17,10 +17,11 @@ import dlt
 import pyarrow as pa
 from dlt.extract import DltResource
 
-from pipelines.absence import LOAD
+from pipelines.absence import ABSENCES, LOAD
 from pipelines.definitions import VERSIONS
 from pipelines.history import Looking, Noted
 from pipelines.intervals import ALIKE, LONG_AGO, Fact, Interval, Joined, Left, Missing, Shown, intervals
+from pipelines.merges import MERGES
 from pipelines.warehouse import Tables
 from sources.klaviyo.resources import EVENTS, LISTS, METRICS
 from sources.klaviyo.spec import LOOKBACK
@@ -32,8 +33,6 @@ log = logging.getLogger(__name__)
 JOINED_AT: Final = "joined_group_at"
 TELLS: Final = {"Subscribed to List": Joined, "Unsubscribed from List": Left}
 """The metrics whose events tell who joins a list and who leaves one."""
-ABSENCES: Final = "etl_absences"
-MERGES: Final = "profile_merges"
 BUCKET: Final = 100_000
 """Rows that are looked at together, or about so many."""
 FEW: Final = 1_000

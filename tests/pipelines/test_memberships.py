@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import duckdb
 import pytest
 
 from sandbox.account import Account, Object
@@ -114,7 +115,12 @@ def test_memberships_are_told_from_when_to_when(job: Job, sandbox: Sandbox) -> N
     assert ("NEWS", 2, 1) in shown[2]
 
     change(sandbox, "delete", type="list", id="NEWS")
-    before = rows(job, "segment_membership_intervals")
+    with duckdb.connect(str(job.database)) as database:
+        merge = (
+            "insert into klaviyo.profile_merges (profile_id, survivor_id, known_at, _dlt_load_id) values (?, ?, ?, ?)"
+        )
+        database.execute(merge, ["ANNA", "BERT", moment(day(3.5)), "1"])
     job.load(*READ, now=day(4))
     assert seen_missing(job, "list", "CLEO", after=2, at=4)
-    assert rows(job, "segment_membership_intervals") == before
+    assert told(job, "segment", "ANNA")[0][3] == "merged"
+    assert told(job, "segment", "BERT") == [(moment(day(0.5)), joined, None, None)]
