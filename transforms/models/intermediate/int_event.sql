@@ -54,12 +54,6 @@ events as (
     select * from {{ ref('stg_klaviyo__events') }}
 ),
 
-{% if only_new -%}
-seen as (
-    select max(load_id) as load_id from {{ this }}
-),
-
-{% endif -%}
 -- What was loaded again comes with a later load; what vanished is marked, and treated, where it is.
 final as (
     select
@@ -68,10 +62,8 @@ final as (
         {%- endfor %}
     from events
     {%- if only_new %}
-    cross join seen
-    where seen.load_id is null
-        or events.load_id > seen.load_id
-        or events.is_deleted
+    where events.load_id > '{{ last_load_id() }}'
+        or events.deleted_at is not null
     {%- endif %}
 )
 

@@ -108,17 +108,20 @@ touched as (
     from repeated
 ),
 
+-- By the receipt before; without one by the receipt after, as clocks differ. One order serves both windows.
 sent as (
     select
         touched.*,
         max(case when event_class = 'received' then occurred_at end) over (
-            partition by campaign_id, flow_id, message_id, variation_id, profile_id
+            partition by coalesce(message_id, campaign_id, flow_id), variation_id, profile_id
             order by occurred_at asc nulls first, case when event_class = 'received' then 0 else 1 end asc, event_id asc
             rows between unbounded preceding and current row
-        ) as last_received_at,
+        ) as received_before,
         min(case when event_class = 'received' then occurred_at end) over (
-            partition by campaign_id, flow_id, message_id, variation_id, profile_id
-        ) as first_received_at
+            partition by coalesce(message_id, campaign_id, flow_id), variation_id, profile_id
+            order by occurred_at asc nulls first, case when event_class = 'received' then 0 else 1 end asc, event_id asc
+            rows between current row and unbounded following
+        ) as received_after
     from touched
 ),
 
@@ -149,9 +152,9 @@ final as (
         ---------- timestamps
         sent.occurred_at,
         sent.local_date,
-        coalesce(sent.last_received_at, sent.first_received_at, sent.occurred_at) as sent_at,
+        coalesce(sent.received_before, sent.received_after, sent.occurred_at) as sent_at,
         {{ local_date(
-            'coalesce(sent.last_received_at, sent.first_received_at, sent.occurred_at)',
+            'coalesce(sent.received_before, sent.received_after, sent.occurred_at)',
             "coalesce(account.timezone, 'UTC')"
         ) }} as send_date
     from sent
