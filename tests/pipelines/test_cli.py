@@ -18,7 +18,7 @@ from sandbox.account import Account
 from sandbox.faults import Fault
 from sandbox.server import Sandbox
 from tests.conftest import KEY, Cli, free_port
-from tests.pipelines.warehouse import assert_tables_equal_the_account
+from tests.pipelines.warehouse import OF_EACH_KIND, assert_tables_equal_the_account
 
 COMMANDS = ("demo", "plan", "run", "status", "sandbox", "sweep", "transform")
 
@@ -120,15 +120,15 @@ HOLD_OPEN = "import duckdb, sys, time; c = duckdb.connect(sys.argv[1]); print('o
 
 def test_a_full_disk_is_named_and_nothing_is_lost(cli: Cli, sandbox: Sandbox) -> None:
     with small_disk(cli.home / "small") as disk:
-        done = cli("run", "--no-transform", DESTINATION__DUCKDB__CREDENTIALS=str(disk / "warehouse.duckdb"))
+        elsewhere = {"DESTINATION__DUCKDB__CREDENTIALS": str(disk / "warehouse.duckdb")}
+        done = cli("run", "--no-transform", "--select", "events", **elsewhere)
         assert done.returncode == 1
         assert "no space left" in only_message(done)
         done = cli("run", "--no-transform", DLT_DATA_DIR=str(disk / "dlt"))
         assert done.returncode == 1
         assert "no space left" in only_message(done)
-    cli.load()
-    with duckdb.connect(str(cli.database), read_only=True) as database:
-        assert database.sql("select count(*) from klaviyo.events").fetchall()[0][0] > 0
+    cli.load("--select", "events")
+    assert_tables_equal_the_account(cli, sandbox, "events")
 
 
 @contextmanager
@@ -164,18 +164,18 @@ def test_what_the_key_may_not_read_is_reported_and_the_rest_loads(cli: Cli, acco
 
 def test_one_collection_that_fails_does_not_stop_the_others(cli: Cli, sandbox: Sandbox) -> None:
     sandbox.api.faults.ordered.append(Fault(kind="status", status=400, path="/api/lists"))
-    done = cli("run", "--no-transform")
+    done = cli("run", "--no-transform", "--select", "lists,segments")
     assert done.returncode == 1
     assert "lists" in done.stdout
     assert cli.query("select count(*) > 0 from klaviyo.segments") == [(True,)]
     sandbox.api.faults.ordered.clear()
-    cli.load()
-    assert_tables_equal_the_account(cli, sandbox)
+    cli.load("--select", "lists,segments")
+    assert_tables_equal_the_account(cli, sandbox, "lists", "segments")
 
 
 def test_a_second_run_at_the_same_time_is_refused_with_exit_code_75(cli: Cli, sandbox: Sandbox) -> None:
     slow_down(sandbox, 0.3)
-    first = cli.start("run", "--no-transform")
+    first = cli.start("run", "--no-transform", "--select", "profiles,events,lists,list_memberships")
     try:
         wait_for(lambda: len(sandbox.api.requests) > 3)
         second = cli("run", "--no-transform")
@@ -189,7 +189,7 @@ def test_a_second_run_at_the_same_time_is_refused_with_exit_code_75(cli: Cli, sa
 @pytest.mark.parametrize("requests_before_the_kill", [1, 12, 30, None])
 def test_a_killed_run_loses_nothing(cli: Cli, sandbox: Sandbox, requests_before_the_kill: int | None) -> None:
     slow_down(sandbox, 0.05)
-    process = cli.start("run", "--no-transform")
+    process = cli.start("run", "--no-transform", "--select", ",".join(OF_EACH_KIND))
     if requests_before_the_kill is None:
         # In the middle of the load: the file is there and grows.
         wait_for(lambda: cli.database.exists() and cli.database.stat().st_size > 1_000_000)
@@ -198,8 +198,8 @@ def test_a_killed_run_loses_nothing(cli: Cli, sandbox: Sandbox, requests_before_
     process.send_signal(signal.SIGKILL)
     process.wait()
     slow_down(sandbox, 0)
-    cli.load()
-    assert_tables_equal_the_account(cli, sandbox)
+    cli.load("--select", ",".join(OF_EACH_KIND))
+    assert_tables_equal_the_account(cli, sandbox, *OF_EACH_KIND)
 
 
 def slow_down(sandbox: Sandbox, latency: float) -> None:
@@ -223,7 +223,7 @@ def test_log_lines_are_json_when_asked_for(cli: Cli) -> None:
 
 def test_status_shows_rows_windows_and_runs(cli: Cli) -> None:
     assert "nothing has been loaded yet" in cli("status").stdout
-    cli.load()
+    cli.load("--select", "events")
     shown = cli("status").stdout
     assert "event_attributions" in shown
     assert "the beginning" in shown
@@ -239,20 +239,14 @@ def test_demo_shows_the_file_the_rows_and_the_top_campaigns(tmp_path: Path) -> N
         assert database.sql("select count(*) from klaviyo_marts.mart_campaign_performance").fetchall()[0][0] > 0
 
 
-def test_a_run_ends_with_the_marts_and_transform_builds_them_alone(cli: Cli) -> None:
-    done = cli("run")
+def test_a_first_run_even_of_one_resource_ends_with_the_marts_and_transform_builds_them_alone(cli: Cli) -> None:
+    done = cli("run", "--select", "events")
     assert done.returncode == 0, done.stderr + done.stdout
     assert "models built" in done.stdout
+    assert cli.query("select count(*) from klaviyo.profiles") == [(0,)]
     again = cli("transform", "--select", "mart_daily_kpi")
     assert again.returncode == 0, again.stderr
     assert "1 models built" in again.stdout
     wrong = cli("transform", "--select", "no_such_model")
     assert wrong.returncode == 2
     assert "no_such_model" in only_message(wrong)
-
-
-def test_a_first_run_of_one_resource_still_builds_the_marts(cli: Cli) -> None:
-    done = cli("run", "--select", "events")
-    assert done.returncode == 0, done.stderr + done.stdout
-    assert "models built" in done.stdout
-    assert cli.query("select count(*) from klaviyo.profiles") == [(0,)]

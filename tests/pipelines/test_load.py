@@ -13,13 +13,10 @@ from sandbox.faults import Fault
 from sandbox.server import Sandbox
 from sources.klaviyo.resources import select
 from tests.conftest import Job, both_revisions
-from tests.pipelines.warehouse import assert_tables_equal_the_account, change, rows
+from tests.pipelines.warehouse import BIG_TABLES, OF_EACH_KIND, assert_tables_equal_the_account, change, rows
 
-BIG_TABLES = ("events", "event_attributions", "profiles")
 EVENTS = ("events", "event_attributions")
 LISTS = ("lists", "list_tags", "list_flow_triggers")
-OF_EACH_KIND = (*BIG_TABLES, "campaigns", "campaign_messages", "lists", "list_tags", "list_memberships", "templates")
-"""Read in windows, by several queries, whole, along with others, and for each parent."""
 
 
 def load_ids(job: Job, table: str) -> set[str]:

@@ -25,6 +25,11 @@ class Loaded(Protocol):
     def database(self) -> Path: ...
 
 
+BIG_TABLES = ("events", "event_attributions", "profiles")
+OF_EACH_KIND = (*BIG_TABLES, "campaigns", "campaign_messages", "lists", "list_tags", "list_memberships", "templates")
+"""Read in windows, by several queries, whole, along with others, and for each parent."""
+
+
 def rows(job: Loaded, table: str) -> Rows:
     with duckdb.connect(str(job.database), read_only=True) as database:
         found = database.sql(f"select * from klaviyo.{table}")
