@@ -228,16 +228,18 @@ def verify(
     destination: DestinationOption = "duckdb",
     log_format: FormatOption = LogFormat.TEXT,
 ) -> None:
-    """Compare the events loaded with Klaviyo's own counts, and read again what differs.
+    """Compare the events and members loaded with Klaviyo's own counts, and read again what differs.
 
-    By default what is not verified yet, and a part of the rest. Exit code 3 when differences remain.
+    By default what is not verified yet, and a part of the rest; with a range, only its events. Exit code 3 when differences remain.
 
     Example: klaviyo-etl verify --start 2026-01-01 --end 2026-02-01
     """
     with command(log_format):
         from pipelines.lock import run_lock
+        from pipelines.member_counts import verify_members
         from pipelines.report import print_verification
         from pipelines.settings import instant, read_settings
+        from pipelines.sweep import Sweeper
         from pipelines.verify import MOST_REQUESTS, Verifier
         from pipelines.warehouse import Warehouse
 
@@ -252,8 +254,12 @@ def verify(
                 repair=repair,
             )
             found = verifier.verify(*bounds)
-        print_verification(console, found)
-        raise typer.Exit(found.exit)
+            members = None
+            if not any(bounds):
+                sweeper = Sweeper(settings=settings, warehouse=warehouse, watch=watch, repair=repair)
+                members = verify_members(sweeper)
+        print_verification(console, found, members)
+        raise typer.Exit(max(found.exit, members.exit if members else Exit.DONE))
 
 
 @app.command()
@@ -365,7 +371,9 @@ def sweep_when_due(settings: Settings, warehouse: Warehouse, request: Request) -
 
 
 def verify_when_due(settings: Settings, warehouse: Warehouse) -> Exit:
+    from pipelines.member_counts import verify_members
     from pipelines.report import print_verification
+    from pipelines.sweep import Sweeper
     from pipelines.verify import Verifier, is_due
 
     if not is_due(warehouse):
@@ -373,8 +381,9 @@ def verify_when_due(settings: Settings, warehouse: Warehouse) -> Exit:
     with watching(console) as watch:
         watch.stage("verifying")
         found = Verifier(settings=settings, warehouse=warehouse, watch=watch).verify()
-    print_verification(console, found)
-    return found.exit
+        members = verify_members(Sweeper(settings=settings, warehouse=warehouse, watch=watch))
+    print_verification(console, found, members)
+    return max(found.exit, members.exit)
 
 
 def requested(settings: Settings, select: str, start: str, end: str, full_refresh: str) -> Request:

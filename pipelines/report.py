@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from pipelines.member_counts import Members
 from pipelines.reports import spent_cells
 from pipelines.runs import Run
 from pipelines.status import Status
@@ -93,7 +94,7 @@ def print_sweeps(console: Console, found: Outcome) -> None:
     console.print(f"swept with {requests:,} requests in {found.run.seconds:.1f} s")
 
 
-def print_verification(console: Console, found: Verification) -> None:
+def print_verification(console: Console, found: Verification, members: Members | None = None) -> None:
     """What differed, and a last line for all that was compared."""
     told = [*found.having("differs"), *found.having("repaired")]
     if told:
@@ -118,6 +119,27 @@ def print_verification(console: Console, found: Verification) -> None:
     console.print(
         f"{len(found.comparisons):,} metrics and days compared with {found.tally.requests:,} requests: "
         + ", ".join(f"{number:,} {status.replace('_', ' ')}" for status, number in figures.items()),
+        highlight=False,
+    )
+    if members and members.comparisons:
+        print_members(console, members)
+
+
+def print_members(console: Console, found: Members) -> None:
+    told = [*found.having("differs"), *found.having("repaired")]
+    if told:
+        console.print(
+            table(
+                ("members of", "", "counted", "held before", "held", "status", "explanation"),
+                (
+                    (one.resource, one.parent, one.counted, one.held_before, one.held, one.status, one.explanation)
+                    for one in told
+                ),
+            )
+        )
+    console.print(
+        f"{len(found.comparisons):,} lists and segments compared with {found.tally.requests:,} requests: "
+        f"{len(found.having('repaired')):,} repaired, {len(found.having('differs')):,} differ still",
         highlight=False,
     )
 

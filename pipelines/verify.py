@@ -56,6 +56,8 @@ Place = tuple[str, DateTime]
 
 VERIFICATION_COLUMNS: Final = (
     Column("verified_at", "timestamp"),
+    Column("resource", "text"),
+    Column("parent_id", "text"),
     Column("metric_id", "text"),
     Column("day", "date"),
     Column("counted", "bigint"),
@@ -332,6 +334,7 @@ class Verifier:
         rows = [
             {
                 "verified_at": found.at,
+                "resource": EVENTS.name,
                 "metric_id": one.metric or None,
                 "day": one.day.date(),
                 "counted": one.counted,

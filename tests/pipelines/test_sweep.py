@@ -17,6 +17,7 @@ from pipelines.absence import deleted_profiles
 from pipelines.dry_sweep import dry_sweep
 from pipelines.errors import ConfigurationError, Exit
 from pipelines.load import named
+from pipelines.member_counts import verify_members
 from pipelines.progress import LogWatch
 from pipelines.settings import Settings
 from pipelines.sweep import Outcome, Sweeper, Swept, sweepable
@@ -423,6 +424,32 @@ def test_a_gone_id_that_is_answered_with_another_was_merged(job: Job, sandbox: S
     sandbox.api.reader = Redirecting(sandbox.api.reader, set())  # type: ignore[assignment]  # in its place
     sweep(job, "profiles")
     assert merges(job) == {"P070": ("P071", "Klaviyo answers with the survivor")}
+
+
+# --- counts of members -----------------------------------------------------------------------------------------------
+
+
+def test_members_that_klaviyo_counts_and_the_warehouse_lacks_are_put_in_by_verify(job: Job, sandbox: Sandbox) -> None:
+    with duckdb.connect(str(job.database)) as database:
+        database.execute("delete from klaviyo.list_memberships where profile_id = 'P000' and list_id = 'L01'")
+    del sandbox.account.segment_members["VIPS"]["P003"]
+    sandbox.changed()
+    compared = verify_members(sweeper(job, repair=False), most=2)
+    assert {(one.parent, one.counted, one.held) for one in compared.having("differs")} == {
+        ("L01", 3, 2),
+        ("VIPS", 349, 350),
+    }
+    assert compared.exit is Exit.NEEDS_A_PERSON
+    assert verify_members(sweeper(job), most=2).having("equal")  # others, whose turn it is
+    found = verify_members(sweeper(job), most=26)
+    assert {(one.parent, one.held_before, one.held) for one in found.having("repaired")} == {("L01", 2, 3)}
+    assert found.exit is Exit.DONE
+    assert_tables_equal_the_account(job, sandbox, *MEMBERSHIPS)
+    recorded = [row for row in rows(job, "etl_verifications") if row["status"] == "repaired"]
+    assert {(row["resource"], row["parent_id"], row["counted"]) for row in recorded} == {
+        ("list_memberships", "L01", 3),
+        ("segment_memberships", "VIPS", 349),
+    }
 
 
 # --- when ------------------------------------------------------------------------------------------------------------
