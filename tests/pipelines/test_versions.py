@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -168,3 +169,35 @@ def test_a_column_that_was_not_known_before_is_learnt_without_a_new_version() ->
     assert [version.content.get("colour") for version in keeper.all] == ["red"]
     keeper.look(sight(content("a", colour="blue")), Look(at(3), at(3), at(2)))
     assert [version.changed for version in keeper.all] == [(), ("colour",)]
+
+
+def test_a_change_lies_after_the_last_look_that_saw_otherwise() -> None:
+    keeper = Keeper()
+    keeper.look(sight(content("a")), Look(at(1), at(2)))
+    keeper.look(sight(content("b")), Look(at(8), at(9), at(6)))
+    old, new = keeper.all
+    assert (new.valid_from, new.valid_from_by, new.valid_from_after) == (at(9), "seen", at(6))
+    assert (old.valid_to, old.valid_to_after) == (at(9), at(6))
+
+
+@pytest.mark.parametrize("marked", [5, 10], ids=["before a look that saw otherwise", "ahead of time"])
+def test_a_mark_that_cannot_be_true_is_not_believed(marked: int) -> None:
+    keeper = Keeper()
+    keeper.look(sight(content("a", at(0))), Look(at(1), at(2)))
+    keeper.look(sight(content("b", at(marked))), Look(at(8), at(9), at(6)))
+    assert (keeper.all[1].valid_from, keeper.all[1].valid_from_by) == (at(9), "seen")
+
+
+def test_no_version_ends_before_it_begins_though_changes_fall_into_the_run_that_saw_it_first() -> None:
+    keeper = Keeper()
+    keeper.look(sight(content("a"), None), Look(at(4), at(9), at(1)))
+    keeper.look(sight(content("b", at(6))), Look(at(11), at(12)))
+    assert [(one.valid_from, one.valid_to) for one in keeper.all] == [(at(9), at(9)), (at(9), None)]
+    keeper.look(sight(content("b", at(6)), vanished_at=at(8)), Look(at(13), at(14)))
+    assert keeper.all[-1].valid_to == at(9)
+
+
+def test_the_version_before_is_written_again_when_a_row_comes_back_as_it_is_the_latest_no_more() -> None:
+    keeper = Keeper()
+    keeper.look(sight(content("a"), vanished_at=at(2)), Look(at(1), at(3)))
+    assert [one.number for one in keeper.look(sight(content("a")), Look(at(5), at(6)))] == [1, 2]
