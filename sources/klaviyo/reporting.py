@@ -235,12 +235,18 @@ class Reading:
         return pa.Table.from_pylist([*rows, *gone], schema=self.table.schema)
 
     def gone(self, told: Sequence[Row], question: Question) -> list[Row]:
-        """The rows that Klaviyo no longer tells, as they were told last, marked."""
+        """The rows that Klaviyo no longer tells, as they were told last, marked.
+
+        Rows of nothing but zeros say no more than none: whether there are any depends on what else a question is about.
+        """
+        statistics = [column.name for column in self.table.columns if column.type == "double"]
         keys = {*map(self.key, told)}
         gone = [
             row | {DELETED_AT: self.reporting.now}
             for row in self.reporting.held.report_rows(self.table, question.window)
-            if self.report.tells(row, question.metric) and self.key(row) not in keys
+            if self.report.tells(row, question.metric)
+            and self.key(row) not in keys
+            and any(row.get(name) for name in statistics)
         ]
         self.reporting.vanished[self.table.name] += len(gone)
         return gone

@@ -23,7 +23,6 @@ def load_ids(job: Job, table: str) -> set[str]:
     return {row["_dlt_load_id"] for row in rows(job, table)}
 
 
-@both_revisions
 def test_loaded_tables_equal_the_account_value_by_value(job: Job, sandbox: Sandbox) -> None:
     job.load()
     assert_tables_equal_the_account(job, sandbox)
