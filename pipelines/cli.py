@@ -299,6 +299,48 @@ def sweep(
         raise typer.Exit(found.run.exit)
 
 
+@app.command()
+def forget(
+    *,
+    who: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="WHO…",
+            help="Ids of profiles, e-mail addresses, phone numbers or external ids; - reads one a line, which leaves no trace in a shell's history.",
+        ),
+    ],
+    how: Annotated[
+        str, typer.Option(help="purge or pseudonymize; what the setting on_deletion says, if it says either.")
+    ] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count the rows that it would change.")] = False,
+    transform: Annotated[bool, typer.Option(help="Build the marts anew afterwards.")] = True,
+    destination: DestinationOption = "duckdb",
+    log_format: FormatOption = LogFormat.TEXT,
+) -> None:
+    """Erase people from everything that was loaded, and keep them out. Klaviyo is asked nothing and told nothing.
+
+    Example: klaviyo-etl forget --dry-run --how purge anna@example.com
+    """
+    with command(log_format):
+        from pipelines.forgetting import eraser
+        from pipelines.lock import run_lock
+        from pipelines.report import print_forgetting
+        from pipelines.transform import transform as build
+        from pipelines.warehouse import Warehouse
+
+        warehouse = Warehouse(destination)
+        del sys.argv[2:]  # dbt writes down how it was called
+        asked = [name.strip() for one in who for name in (sys.stdin if one == "-" else [one]) if name.strip()]
+        with run_lock(warehouse), watching(console) as watch:
+            watch.stage("forgetting")
+            done = eraser(warehouse, how, dry=dry_run).forget(asked, "a request")
+            if transform and done.rebuild:
+                watch.stage("building the marts")
+                build(warehouse)
+        print_forgetting(console, done, dry=dry_run)
+        raise typer.Exit(Exit.NEEDS_A_PERSON if done.unknown else Exit.DONE)
+
+
 @app.command(name="sandbox")
 def sandbox_command(
     *,
@@ -329,10 +371,11 @@ def load_and_transform(
     with_marts: bool = True,
 ) -> Exit:
     """One run under the destination's lock. The exit code it ends in."""
-    from pipelines.compaction import compact
+    from pipelines.compaction import compact, drop_models
+    from pipelines.forgetting import forget_deleted
     from pipelines.load import load
     from pipelines.lock import run_lock
-    from pipelines.report import print_run
+    from pipelines.report import print_forgetting, print_run
     from pipelines.transform import transform
 
     warn_of_the_end(settings.revision)
@@ -345,13 +388,21 @@ def load_and_transform(
             code = max(code, sweep_when_due(settings, warehouse, request))
         if with_verification and code is not Exit.FAILED:
             code = max(code, verify_when_due(settings, warehouse))
+        if code is not Exit.FAILED and settings.on_deletion != "mark":
+            with watching(console) as watch:
+                watch.stage("forgetting who was deleted")
+                gone = forget_deleted(settings, warehouse)
+            if gone.people:
+                print_forgetting(console, gone)
+        if loaded.policies:
+            drop_models(warehouse, warehouse.pipeline())
         if with_marts and code is not Exit.FAILED:
             with watching(console) as watch:
                 watch.stage("building the marts")
                 built = transform(warehouse)
             console.print(built)
         if loaded.policies:
-            compact(warehouse)
+            compact(warehouse, warehouse.pipeline())
     return code
 
 

@@ -26,20 +26,29 @@ def datasets(warehouse: Warehouse) -> list[str]:
     return [warehouse.dataset, *(f"{warehouse.dataset}_{layer}" for layer in ("staging", "stg", "marts"))]
 
 
-def compact(warehouse: Warehouse) -> None:
+def compact(warehouse: Warehouse, pipeline: dlt.Pipeline) -> None:
     """Write what there is anew, and forget all else: leftovers of merges, working files, freed blocks.
 
     Takes room for a second copy while it lasts. What is on backups, in PostgreSQL's log, or on blocks that a file system has
     freed, is beyond it. Raises DestinationError.
     """
     with destination_errors(warehouse):
-        pipeline = warehouse.pipeline()
         empty_staging(pipeline, warehouse)
         if warehouse.path:
             rewrite_file(warehouse.path)
         else:
             vacuum(pipeline, datasets(warehouse))
     warehouse.clear()
+
+
+def drop_models(warehouse: Warehouse, pipeline: dlt.Pipeline) -> bool:
+    """Drop what was built from raw tables, to be built anew from what they hold now. Whether there was anything."""
+    with destination_errors(warehouse), pipeline.sql_client() as client:
+        redaction = Redaction(Tables(client))
+        places = redaction.places([f"{warehouse.dataset}_{layer}" for layer in ("stg", "marts")])
+        for place in places:
+            redaction.tables.execute(f"DROP TABLE {redaction.name(place)} CASCADE")
+    return bool(places)
 
 
 def empty_staging(pipeline: dlt.Pipeline, warehouse: Warehouse) -> None:

@@ -6,7 +6,7 @@ import ctypes
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import dlt
@@ -20,6 +20,7 @@ from pendulum import DateTime
 from pipelines import definitions, memberships
 from pipelines.absence import ABSENCE_COLUMNS, ABSENCES, mark_vanished
 from pipelines.errors import ConfigurationError, Exit, RunError
+from pipelines.forgetting import with_tombstones
 from pipelines.history import Looking
 from pipelines.known import WarehouseRows
 from pipelines.merges import MERGE_COLUMNS, MERGES
@@ -104,6 +105,7 @@ def load(settings: Settings, warehouse: Warehouse, request: Request, watch: Watc
     try:
         pipeline = warehouse.pipeline()
         held = WarehouseRows(pipeline)
+        settings = replace(settings, policy=with_tombstones(pipeline, settings.policy))
         extraction = extract(settings, request, held)
         extraction.changed = changed_tables(pipeline, settings.policy, extraction.walks)
         refuse_mixture(extraction.changed, extraction.walks, request.full_refresh)

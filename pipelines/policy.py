@@ -7,6 +7,7 @@ from typing import Final
 
 import dlt
 import msgspec
+from dlt.common.normalizers.naming import NamingConvention
 
 from pipelines.errors import ConfigurationError
 from pipelines.redaction import Place, Redaction, Rewrite
@@ -14,7 +15,7 @@ from pipelines.warehouse import SCHEMA, Tables
 from sources.klaviyo.extraction import FIELD_POLICIES
 from sources.klaviyo.policy import UNFIT, Node, Policy, TablePolicy
 from sources.klaviyo.pseudonyms import is_pseudonym
-from sources.klaviyo.tables import ROW_HASH
+from sources.klaviyo.tables import ROW_HASH, Table
 from sources.klaviyo.walk import Walk
 
 LOAD: Final = "_dlt_load_id"
@@ -54,25 +55,36 @@ def treat_what_is_gone(pipeline: dlt.Pipeline, policy: Policy, walk: Walk, first
         redaction = Redaction(Tables(client))
         places = {place.table: place for place in redaction.places([client.dataset_name])}
         for table in walk.tables:
-            known = {naming.normalize_path(column.name): column.name for column in table.columns}
+            known = stored_names(naming, table)
             treated, place = policy.of(table.name), places.get(table.name)
             if treated and place:
                 treat_rows(redaction, place, treated, known, f"{LOAD} < '{first_load_id}'")
 
 
-def treat_rows(redaction: Redaction, place: Place, treated: TablePolicy, known: Mapping[str, str], rows: str) -> None:
-    """`known` gives the columns of the contract the names that Klaviyo gives them."""
+def stored_names(naming: NamingConvention, table: Table) -> dict[str, str]:
+    """The names that Klaviyo gives columns of the contract, by those that the warehouse gives them."""
+    return {naming.normalize_path(column.name): column.name for column in table.columns}
+
+
+def treat_rows(
+    redaction: Redaction, place: Place, treated: TablePolicy, known: Mapping[str, str], where: str, *parameters: object
+) -> None:
+    """Treat rows where they are; `known` are the stored names of their table."""
     for column in place.columns:
         if column.startswith("_"):
             continue
         plain = column.removesuffix(UNFIT)
         node = treated.node(known.get(plain, plain), new=plain not in known)
-        if node.drops or (not node.keeps and column not in place.texts):
-            redaction.set(place, column, rows)
-        elif not node.keeps:
-            redaction.rewrite(place, column, in_json(node) if place.is_json(column) else in_text(node), rows)
+        if node.drops:
+            redaction.set(place, column, where, *parameters)
+        elif not node.keeps and column in place.texts:
+            redaction.rewrite(place, column, by(node, is_json=place.is_json(column)), where, *parameters)
     if ROW_HASH in place.columns:
-        redaction.set(place, ROW_HASH, rows)
+        redaction.set(place, ROW_HASH, where, *parameters)
+
+
+def by(node: Node, *, is_json: bool) -> Rewrite:
+    return in_json(node) if is_json else in_text(node)
 
 
 def in_json(node: Node) -> Rewrite:

@@ -29,6 +29,15 @@ class Place:
     def texts(self) -> list[str]:
         return [name for name, of in self.columns.items() if of.upper() in TEXTS]
 
+    @property
+    def ids(self) -> list[str]:
+        """Columns that may hold an id of Klaviyo's."""
+        return [
+            name
+            for name in self.texts
+            if (name == "id" or name.endswith("_id")) and not name.endswith("external_id") and not self.is_json(name)
+        ]
+
     def is_json(self, column: str) -> bool:
         return self.columns[column].upper().startswith("JSON")
 
@@ -38,6 +47,8 @@ class Redaction:
     """Rewrites the tables of a warehouse over one connection."""
 
     tables: Tables
+    matches: str = ""
+    """How the warehouse holds a text against a regular expression."""
 
     def places(self, schemas: Iterable[str]) -> list[Place]:
         """The tables of some schemas, views left out."""
@@ -66,8 +77,13 @@ class Redaction:
     def delete(self, place: Place, where: str, *parameters: object) -> None:
         self.tables.execute(f"DELETE FROM {self.name(place)} WHERE {where}", *parameters)  # noqa: S608 - as above
 
-    def set(self, place: Place, column: str, where: str, *parameters: object, to: str = "NULL") -> None:
-        self.tables.execute(f"UPDATE {self.name(place)} SET {self.column(column)} = {to} WHERE {where}", *parameters)  # noqa: S608 - as above
+    def set(self, place: Place, column: str, where: str, *parameters: object, to: str | None = None) -> None:
+        value, new = ("NULL", ()) if to is None else ("%s", (to,))
+        self.tables.execute(
+            f"UPDATE {self.name(place)} SET {self.column(column)} = {value} WHERE {where}",  # noqa: S608 - as above
+            *new,
+            *parameters,
+        )
 
     def values(self, place: Place, column: str, where: str, *parameters: object) -> list[str]:
         """The different values of a column, as texts."""
@@ -77,6 +93,10 @@ class Redaction:
             *parameters,
         )
         return [row[0] for row in rows]
+
+    def matching(self, place: Place, column: str, pattern: str) -> list[str]:
+        """The different values of a column that a regular expression may describe."""
+        return self.values(place, column, self.matches.format(text=f"CAST({self.column(column)} AS TEXT)"), pattern)
 
     def rewrite(self, place: Place, column: str, rewrite: Rewrite, where: str, *parameters: object) -> None:
         """Put what `rewrite` makes of each value of a column in its place."""

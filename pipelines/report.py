@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from pipelines.forgetting import Forgetting
 from pipelines.member_counts import Members
 from pipelines.reports import spent_cells
 from pipelines.runs import Run
@@ -167,3 +168,13 @@ def print_status(console: Console, place: str, status: Status) -> None:
 def window_row(row: Sequence[Any]) -> tuple[str, Any, Any]:
     resource, start, end = row
     return resource, "the beginning" if start <= BEGINNING else start, end
+
+
+def print_forgetting(console: Console, done: Forgetting, *, dry: bool = False) -> None:
+    would = "would be " if dry else ""
+    for what, counts in (("deleted", done.deleted), ("rewritten", done.rewritten)):
+        for table, count in counts.items():
+            console.print(f"{table}: {count:,} rows {would}{what}", highlight=False)
+    console.print(f"{done.people:,} people {would}forgotten", highlight=False)
+    if done.unknown:
+        console.print(f"{done.unknown:,} of the names are those of no profile that is here", highlight=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
 import dlt
 import msgspec
@@ -22,6 +22,9 @@ from sources.klaviyo.resources import TABLE
 from sources.klaviyo.spec import Resource
 from sources.klaviyo.sweeping import is_swept, usual_days
 from sources.klaviyo.windows import moment
+
+OnDeletion = Literal["mark", "pseudonymize", "purge"]
+ON_DELETION: Final[tuple[OnDeletion, ...]] = get_args(OnDeletion)
 
 DATASET: Final = "klaviyo"
 DESTINATION: Final = "duckdb"
@@ -58,6 +61,8 @@ class Settings:
     metric_aggregates: tuple[Aggregate, ...] = ()
     policy: Policy = NO_POLICY
     sweeps: Sweeps = field(default_factory=Sweeps)
+    on_deletion: OnDeletion = "mark"
+    """What becomes of people who were deleted in Klaviyo."""
 
 
 def read_settings() -> Settings:
@@ -95,6 +100,7 @@ def read_settings() -> Settings:
             minutes=positive("sweep_minutes", Sweeps.minutes),
             max_gone=share("sweep_max_gone", Sweeps.max_gone),
         ),
+        on_deletion=deletion_policy(),
     )
     return refuse_numbers(settings)
 
@@ -113,6 +119,19 @@ def field_policy() -> Policy:
         raise ConfigurationError(
             f"the policy for personal data (sources.klaviyo.privacy, .field_policy): {error}"
         ) from None
+
+
+def deletion_policy() -> OnDeletion:
+    """Raises ConfigurationError for one that there is not, or without the key that it takes."""
+    wanted = setting("on_deletion", Settings.on_deletion)
+    for known in ON_DELETION:
+        if known == wanted:
+            if known != "mark" and not hash_key():
+                raise ConfigurationError(
+                    f"sources.klaviyo.on_deletion: {known} needs sources.klaviyo.hash_key, a secret of your own"
+                )
+            return known
+    raise ConfigurationError(f"sources.klaviyo.on_deletion: {wanted!r} is none of {', '.join(ON_DELETION)}")
 
 
 def hash_key() -> str:

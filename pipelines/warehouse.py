@@ -60,11 +60,13 @@ class Kind:
     indexes: bool = False
     """Whether finding rows by time takes an index; by key, dlt makes one where there are any."""
     options: tuple[tuple[str, Any], ...] = ()
+    matches: str = "regexp_matches({text}, %s, 'i')"
+    """Whether a text holds what a regular expression describes, in whatever case."""
 
 
 KINDS: Final = {
     "duckdb": Kind("parquet"),
-    "postgres": Kind("parquet", indexes=True, options=(("type_mapper", ByteFaithfulJson),)),
+    "postgres": Kind("parquet", indexes=True, options=(("type_mapper", ByteFaithfulJson),), matches="{text} ~* %s"),
 }
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterator, Mapping, Sequence
+from typing import Final
 
 from sources.klaviyo.errors import WrongPolicy
-from sources.klaviyo.personal import PRESETS
+from sources.klaviyo.personal import FORGOTTEN, PRESETS
 from sources.klaviyo.policy import (
     ALL,
     ANYWHERE,
@@ -22,10 +23,12 @@ from sources.klaviyo.policy import (
     column_path,
     fold,
 )
-from sources.klaviyo.pseudonyms import SHORTEST_KEY, Pseudonyms
+from sources.klaviyo.pseudonyms import SHORTEST_KEY, Nobody, Pseudonyms
 from sources.klaviyo.reports import NAMES as REPORTS
 from sources.klaviyo.resources import ALL_NAMES, TABLE
 from sources.klaviyo.tables import Table, full_table, id_column, latest_contract
+
+NOBODY: Final = Nobody(b"")
 
 
 def policy(preset: str, declared: Mapping[str, Mapping[str, str]], key: str) -> Policy:
@@ -50,6 +53,12 @@ def policy(preset: str, declared: Mapping[str, Mapping[str, str]], key: str) -> 
             for name in dict.fromkeys((*chosen, *declared))
         },
     )
+
+
+def rules_of_forgotten() -> dict[str, TablePolicy]:
+    """By which what is told beside somebody forgotten is treated: nobody is left, under whatever name."""
+    tables = known_tables()
+    return {name: TablePolicy(NOBODY, rules(tables[name], preset, {})) for name, preset in FORGOTTEN.items()}
 
 
 def known_tables() -> dict[str, list[Table]]:

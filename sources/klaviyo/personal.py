@@ -64,4 +64,14 @@ PSEUDONYMOUS: Final[dict[str, dict[str, str]]] = {
     "object_ingestion_logs": {**FREE_FORM, "summary": "drop", "errors": "drop"},
 }
 
+FORGOTTEN: Final[dict[str, dict[str, str]]] = PSEUDONYMOUS | {
+    "profiles": {
+        **{name: "drop" if treatment == "hash" else treatment for name, treatment in PSEUDONYMOUS["profiles"].items()},
+        "properties": "drop",
+    },
+    "reviews": PSEUDONYMOUS["reviews"] | dict.fromkeys(("content", "title", "smart_quote"), "drop"),
+    "coupon_codes": FREE_FORM,
+}
+"""What is left of what is told beside somebody who is forgotten."""
+
 PRESETS: Final = {"pseudonymous": PSEUDONYMOUS}

@@ -12,12 +12,15 @@ import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final, Literal, get_args
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 import msgspec
 from msgspec import Raw
 
 from sources.klaviyo.pseudonyms import Pseudonyms
+
+if TYPE_CHECKING:
+    from sources.klaviyo.forgotten import Forgotten
 
 Treatment = Literal["keep", "mask", "hash", "drop"]
 """From the mildest to the strictest. Masked text keeps everything but the e-mail addresses and phone numbers in it."""
@@ -197,6 +200,7 @@ class Policy:
 
     pseudonyms: Pseudonyms | None = None
     tables: Mapping[str, TablePolicy] = field(default_factory=dict)
+    forgotten: Forgotten | None = None
 
     def of(self, table: str) -> TablePolicy | None:
         return self.tables.get(table)

@@ -9,6 +9,8 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
 
+REDACTED: Final = "redacted"
+"""What Klaviyo itself puts in place of somebody who was deleted."""
 SHORTEST_KEY: Final = 32
 DIGITS: Final = 32
 """Of a pseudonym, in hexadecimal: 128 bits."""
@@ -17,7 +19,7 @@ REMEMBERED: Final = 65_536
 
 EMAIL: Final = re.compile(r"[\w.!#$'*^`{|}~+-]+@[\w-]+(?:\.[\w-]+)+")
 PHONE: Final = re.compile(r"(?<![\w+])\+(?:[ ().-]*\d){8,15}(?!\d)")
-ENCODED: Final = re.compile(r"[\w.!'*~%-]+%40[\w-]+(?:\.[\w-]+)+|%2B\d{8,15}(?!\d)", re.IGNORECASE)
+ENCODED: Final = re.compile(r"[\w.!'*~%-]+%40[\w%-]+(?:\.[\w%-]+)+|%2B\d{8,15}(?!\d)", re.IGNORECASE)
 """An address or a number as it stands in a link."""
 PSEUDONYM: Final = re.compile(rf"[0-9a-f]{{{DIGITS}}}")
 NOT_DIALLED: Final = re.compile(r"[^\d+]")
@@ -40,15 +42,27 @@ class Pseudonyms:
         sealed.update(digest)
         return int.from_bytes(sealed.digest(), signed=True)
 
+    def decoded(self, found: re.Match[str]) -> str:
+        plain = unquote(found[0])
+        name = self.of(plain)
+        return found[0] if name == plain else name
+
     def mask(self, text: str) -> str:
         """The text, with pseudonyms in place of the e-mail addresses and phone numbers in it."""
         if "%" in text:
-            text = ENCODED.sub(lambda found: self.of(unquote(found[0])), text)
+            text = ENCODED.sub(self.decoded, text)
         if "@" in text:
             text = EMAIL.sub(lambda found: self.of(found[0]), text)
         if "+" in text:
             text = PHONE.sub(lambda found: self.of(found[0]), text)
         return text
+
+
+class Nobody(Pseudonyms):
+    """The same for everybody: nothing of who it was is left."""
+
+    def reckon(self, text: str) -> str:  # noqa: ARG002 - that is the point
+        return REDACTED
 
 
 def is_pseudonym(text: str) -> bool:

@@ -183,12 +183,16 @@ class PageReader:
         if hashes and self.known:
             fresh = [(item, digest) for item, digest in zip(items, hashes, strict=True) if digest not in self.known]
             items, hashes = [item for item, _ in fresh], [digest for _, digest in fresh]
+        unchanged = received - len(items)
+        if forgotten := self.policy.forgotten:
+            places = [place for place, item in enumerate(items) if forgotten.left(item, self.tables)]
+            items, hashes = [items[place] for place in places], [hashes[place] for place in places if hashes]
         tables, columns = {}, {}
         for table in self.tables:
             builder = Builder(table, self.policy.of(table.name), pseudonyms)
             tables[table.name] = builder.build(items, page, hashes)
             columns[table.name] = builder.columns
-        return Rows(tables, columns, unchanged=received - len(items))
+        return Rows(tables, columns, unchanged=unchanged)
 
     @property
     def single(self) -> bool:

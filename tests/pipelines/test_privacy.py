@@ -73,11 +73,13 @@ def test_a_changed_policy_is_refused_until_all_rows_are_read_again_and_then_hold
     with pytest.raises(ConfigurationError, match="--full-refresh profiles"):
         job.load(*PERSONAL, full_refresh=",".join({*refreshed} - {"profiles"}))
     job.load(*PERSONAL, full_refresh=",".join(refreshed))
-    compact(Warehouse("duckdb"))
+    warehouse = Warehouse("duckdb")
+    compact(warehouse, warehouse.pipeline())
     assert found_in_tables(job.database, hidden) == set()
     assert found_in_files(job.home, hidden) == set()
     gone = {row["id"]: row for row in rows(job, "profiles")}[ID]
     assert gone["_deleted_at"] is not None
+    assert gone["subscriptions__email__marketing__can_receive_email_marketing"] is True
     assert gone["email"] == Pseudonyms(KEY.encode()).of(EMAIL)
     job.load(*PERSONAL)
 
