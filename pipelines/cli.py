@@ -208,13 +208,13 @@ def status(*, destination: DestinationOption = "duckdb") -> None:
     """
     with command():
         from pipelines.report import print_status
-        from pipelines.settings import pinned_revision, rate_limit_share
+        from pipelines.settings import pinned_revision, rate_limit_share, tiers
         from pipelines.status import status as read_status
         from pipelines.warehouse import Warehouse
 
         warehouse = Warehouse(destination)
         told = read_status(warehouse, pinned_revision(), rate_limit_share())
-        print_status(console, warehouse.place, told)
+        print_status(console, warehouse.place, told, tiers())
         warn_of_the_end(pinned_revision())
 
 

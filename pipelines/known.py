@@ -93,13 +93,15 @@ class WarehouseRows:
         assert table.resource.cursor is not None
         with self.asked() as tables:
             at = tables.column(table.resource.cursor.field)
-            rows = tables.rows(
+            hashes = array("q")
+            for rows in tables.batches(
                 f"SELECT {ROW_HASH} FROM {tables.name(table.name)} "  # noqa: S608 - names are ours
                 f"WHERE {at} >= %s AND {at} < %s AND {DELETED_AT} IS NULL AND {ROW_HASH} IS NOT NULL ORDER BY 1",
                 window.start,
                 window.end,
-            )
-        return Hashes(array("q", (row[0] for row in rows)))
+            ):
+                hashes.extend(row[0] for row in rows)
+        return Hashes(hashes)
 
     def report_rows(self, table: ReportTable, days: Window) -> list[Row]:
         """With the columns that are there yet."""

@@ -23,6 +23,7 @@ from pipelines.errors import ConfigurationError, Exit, RunError
 from pipelines.forgetting import with_tombstones
 from pipelines.history import Looking
 from pipelines.known import WarehouseRows
+from pipelines.lateness import measured
 from pipelines.merges import MERGE_COLUMNS, MERGES
 from pipelines.policy import changed_tables, refuse_mixture, treat_what_is_gone
 from pipelines.progress import Watch
@@ -121,6 +122,7 @@ def load(settings: Settings, warehouse: Warehouse, request: Request, watch: Watc
             run.vanished = mark_vanished(
                 pipeline, extraction.walks, run.first_load_id, run.started_at, request.refreshed
             )
+            run.rereads = measured(pipeline, extraction.walks, request.now)
         # Slow as their limits are, they come when everything else is safe.
         load_packages(pipeline, warehouse, reports)
         run.vanished |= reports.vanished
@@ -171,6 +173,7 @@ def extract(settings: Settings, request: Request, held: Held) -> Extraction:
         now=request.now,
         makes_all_tables=True,
         policy=settings.policy,
+        tiers=settings.tiers,
         max_lanes=settings.max_lanes,
         package=Package(settings.package_rows, settings.package_megabytes, settings.package_minutes),
     )

@@ -9,12 +9,14 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.forgetting import Forgetting
+from pipelines.lateness import ENOUGH_DAYS, Band, Lateness
 from pipelines.member_counts import Members
 from pipelines.reports import spent_cells
 from pipelines.runs import Run
 from pipelines.status import Status
 from pipelines.sweep import Outcome
 from pipelines.verify import STATUSES, Verification
+from sources.klaviyo.rereads import DAY, HOUR, Tier
 from sources.klaviyo.windows import BEGINNING
 
 
@@ -145,7 +147,7 @@ def print_members(console: Console, found: Members) -> None:
     )
 
 
-def print_status(console: Console, place: str, status: Status) -> None:
+def print_status(console: Console, place: str, status: Status, tiers: Sequence[Tier]) -> None:
     console.print(f"warehouse: {place}\n", highlight=False)
     if not status.tables:
         console.print("nothing has been loaded yet: klaviyo-etl run")
@@ -162,7 +164,48 @@ def print_status(console: Console, place: str, status: Status) -> None:
     if status.verified:
         told = f"{status.verified.differs:,} days of a metric differ" if status.verified.differs else "nothing differs"
         console.print(f"verified at {cell(status.verified.at)}: {told}\n", highlight=False)
+    if status.lateness:
+        print_lateness(console, status.lateness, tiers)
     console.print(table(("last runs", "finished", "exit", "why", "received", "requests"), status.runs))
+
+
+def print_lateness(console: Console, found: Lateness, tiers: Sequence[Tier]) -> None:
+    """How late events came, and how far each tier should reach."""
+    console.print(
+        table(
+            ("events that came late by", "read again", "new", "changed", "no later"),
+            (
+                (
+                    spelled(band),
+                    band.held,
+                    band.new,
+                    band.changed,
+                    f"{found.share_until(band):.1%}" if found.late else None,
+                )
+                for band in found.bands
+            ),
+        )
+    )
+    if (recommended := found.recommended()) is None:
+        console.print(
+            f"measured over {found.days:.0f} days; after {ENOUGH_DAYS}, a reach is recommended for each tier\n"
+        )
+        return
+    reaches = {tier.name: tier.reach for tier in tiers}
+    told = (
+        f"{name} {reach / DAY:g}"
+        + ("" if reaches.get(name) == reach else f" (now {reaches.get(name, 0 * DAY) / DAY:g})")
+        for name, reach in recommended.items()
+    )
+    console.print(f"measured over {found.days:.0f} days, recommended reread_days: {', '.join(told)}\n", highlight=False)
+
+
+def spelled(band: Band) -> str:
+    if band.late_to is None:
+        return f"more than {band.late_from / DAY:g} days"
+    if band.late_to <= DAY:
+        return f"up to {band.late_to / HOUR:g} hours"
+    return f"up to {band.late_to / DAY:g} days"
 
 
 def window_row(row: Sequence[Any]) -> tuple[str, Any, Any]:

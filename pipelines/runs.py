@@ -17,6 +17,7 @@ from dlt.extract import DltResource
 from pendulum import DateTime
 
 from pipelines.errors import Exit
+from pipelines.lateness import REREAD_COLUMNS, REREADS, Reread
 from pipelines.warehouse import SCHEMA
 from sources.klaviyo import ledger
 from sources.klaviyo.extraction import FIELD_POLICIES
@@ -85,6 +86,8 @@ class Run:
     vanished: dict[str, int] = field(default_factory=dict)
     policies: dict[str, str] = field(default_factory=dict)
     """Tables of which all rows are now treated alike, after a change of the field policy, and the policy's fingerprint."""
+    rereads: list[Reread] = field(default_factory=list)
+    """What was read again, and found late."""
 
     def __post_init__(self) -> None:
         self.began = time.monotonic()
@@ -107,6 +110,7 @@ def record(pipeline: dlt.Pipeline, run: Run, *more: DltResource) -> None:
         yield resource(RUNS, RUN_COLUMNS, [run_row(run)], "append")
         yield dlt.resource(note_policies(run), name="field_policies")
         yield resource(RUN_RESOURCES, RUN_RESOURCE_COLUMNS, [tally_row(run, tally) for tally in run.tallies], "append")
+        yield resource(REREADS, REREAD_COLUMNS, [one.row(run.id, run.started_at) for one in run.rereads], "append")
         yield resource(WINDOWS, WINDOW_COLUMNS, window_rows(pipeline), "replace")
         yield from more
 

@@ -18,6 +18,7 @@ from sources.klaviyo.errors import WrongPolicy
 from sources.klaviyo.policy import NO_POLICY, Policy
 from sources.klaviyo.reporting import Asking
 from sources.klaviyo.reports import NAMES
+from sources.klaviyo.rereads import DAY, TIERS, Tier, tiers_of
 from sources.klaviyo.resources import TABLE
 from sources.klaviyo.spec import Resource
 from sources.klaviyo.sweeping import is_swept, usual_days
@@ -28,6 +29,8 @@ ON_DELETION: Final[tuple[OnDeletion, ...]] = get_args(OnDeletion)
 
 DATASET: Final = "klaviyo"
 DESTINATION: Final = "duckdb"
+MOST_DAYS: Final = 3_650
+"""What is later than that is for `verify` to find."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +55,7 @@ class Settings:
     revision: str = REVISION
     start_date: DateTime | None = None
     rate_limit_share: float = 0.9
+    tiers: tuple[Tier, ...] = TIERS
     max_lanes: int = 24
     package_rows: int = 200_000
     package_megabytes: int = 384
@@ -82,6 +86,7 @@ def read_settings() -> Settings:
         revision=pinned_revision(),
         start_date=instant(str(start_date), "sources.klaviyo.start_date") if start_date else None,
         rate_limit_share=rate_limit_share(),
+        tiers=tiers(),
         max_lanes=int(positive("max_lanes", Settings.max_lanes)),
         package_rows=int(positive("package_rows", Settings.package_rows)),
         package_megabytes=int(positive("package_megabytes", Settings.package_megabytes)),
@@ -194,6 +199,22 @@ def declared_aggregates() -> tuple[Aggregate, ...]:
             "name all measurements in one of them"
         )
     return aggregates
+
+
+def tiers() -> tuple[Tier, ...]:
+    """How events are read again. Raises ConfigurationError for a reach that is no number of days."""
+    reach_days = {}
+    for tier in TIERS:
+        value = setting(f"reread_days.{tier.name}", tier.reach / DAY)
+        try:
+            reach_days[tier.name] = float(value)
+        except (TypeError, ValueError):
+            reach_days[tier.name] = -1.0
+        if not 0 <= reach_days[tier.name] <= MOST_DAYS:
+            raise ConfigurationError(
+                f"sources.klaviyo.reread_days.{tier.name}: {value!r} must be 0 to {MOST_DAYS:,} days"
+            )
+    return tiers_of(reach_days)
 
 
 def texts(name: str) -> list[str]:

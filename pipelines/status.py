@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pipelines.lateness import Lateness, lateness
 from pipelines.reports import REPORT_NAMES, Spending, all_spending
 from pipelines.runs import RUN_RESOURCES, RUNS, states, window_rows
 from pipelines.verify import Last, last_verification
@@ -27,6 +28,7 @@ class Status:
     waiting: Sequence[Sequence[Any]]
     """Report, and what the last run has left of it."""
     verified: Last | None
+    lateness: Lateness | None
 
 
 def status(warehouse: Warehouse, revision: str, share: float, runs: int = 5) -> Status:
@@ -36,6 +38,7 @@ def status(warehouse: Warehouse, revision: str, share: float, runs: int = 5) -> 
         tables = Tables(client)
         return Status(
             verified=last_verification(tables),
+            lateness=lateness(tables),
             runs=tables.rows(
                 f"SELECT r.started_at, r.finished_at, r.exit_code, r.message, "  # noqa: S608 - names are ours
                 f"coalesce(sum(w.received), 0), coalesce(sum(w.requests), 0) FROM {tables.name(RUNS)} r "

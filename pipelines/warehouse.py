@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -35,6 +35,9 @@ DLT_SETTINGS: Final = {
     "extract.next_item_mode": "round_robin",
 }
 
+
+BATCH: Final = 100_000
+"""Rows of an answer that are looked at together."""
 
 DUCKDB_CONFIG: Final = {
     # DuckDB would fill most of the machine's memory with pages of the file; merging a package needs this much.
@@ -247,6 +250,12 @@ class Tables:
 
     def exists(self, table: str) -> bool:
         return bool(self.rows(f"SELECT count(*) FROM {self.name(table)}"))  # noqa: S608 - names are ours
+
+    def batches(self, statement: str, *parameters: object) -> Iterator[list[Sequence[Any]]]:
+        """The answer's rows, so many at a time that they take little memory."""
+        with suppress(DatabaseUndefinedRelation), self.client.execute_query(statement, *parameters) as cursor:
+            while rows := cursor.fetchmany(BATCH):
+                yield [*rows]
 
     def execute(self, statement: str, *parameters: object) -> None:
         self.client.execute_sql(statement, *parameters)

@@ -32,6 +32,7 @@ from sandbox.story import synthesize
 from sources.klaviyo import REVISION, contract
 from sources.klaviyo.limits import Window
 from sources.klaviyo.policy import NO_POLICY, Policy
+from sources.klaviyo.rereads import TIERS, Tier
 from sources.klaviyo.windows import moment
 from tests.unpaced import unpaced
 
@@ -116,6 +117,7 @@ class Job:
     postgres: str = ""
     revision: str = REVISION
     policy: Policy = NO_POLICY
+    tiers: tuple[Tier, ...] = TIERS
 
     @property
     def database(self) -> Path:
@@ -154,6 +156,7 @@ class Job:
             revision=self.revision,
             start_date=moment(start_date) if start_date else None,
             policy=self.policy,
+            tiers=self.tiers,
         )
         run = load(settings, Warehouse(destination), request, LogWatch())
         assert run.exit is Exit.DONE, run.message

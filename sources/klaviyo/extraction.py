@@ -34,6 +34,7 @@ from sources.klaviyo.package import Package
 from sources.klaviyo.parents import Listing, Parents
 from sources.klaviyo.policy import NO_POLICY, Policy
 from sources.klaviyo.reading import Plan, Reading, nothing
+from sources.klaviyo.rereads import TIERS, Tier, cells, newest_first, trailing
 from sources.klaviyo.resources import TABLE, told_otherwise
 from sources.klaviyo.spec import LOOKBACK, Cursor, Resource
 from sources.klaviyo.tables import every_table
@@ -69,6 +70,8 @@ class Extraction:
     where: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """By resource, conditions: what meets one of them is read instead of what is due, every row loaded."""
     now: DateTime = field(default_factory=lambda: pendulum.now("UTC"))
+    tiers: Sequence[Tier] = TIERS
+    """How what happened is read again."""
     max_lanes: int = 24
     """The most requests in flight for one collection; as many are used as its rate limit needs."""
     package: Package = field(default_factory=Package)
@@ -192,20 +195,32 @@ class Extraction:
         if self.start or self.end:
             asked = self.asked(within)
             return Plan(cursor.field, union([asked]), ledger.add, self.known_rows(walk, [asked], ledger))
-        if self.again or self.refreshes(walk):
-            return Plan(cursor.field, intersection([within], self.again or [within]), ledger.add)
-        if cursor.first_load and ledger.untouched:
+        if self.again:
+            return Plan(cursor.field, intersection([within], self.again), ledger.add)
+        if cursor.first_load and ledger.untouched and not self.refreshes(walk):
             return Plan(cursor.first_load, ledger.first_load(within), ledger.add_first_load)
-        windows = union(
+        return self.plan_due(walk, cursor, within, ledger)
+
+    def plan_due(self, walk: Walk, cursor: Cursor, within: Window, ledger: Ledger) -> Plan:
+        """What has not been read, and what is read again; or everything."""
+        tiers = () if cursor.marks_change else self.tiers
+        done = ledger.reread
+        rereads = trailing(tiers, done, within, self.now)
+        note = partial(ledger.add_reread, rereads)
+        if self.refreshes(walk):
+            return Plan(cursor.field, union([within]), note)
+        fresh = [
             window for resource in walk.resources for window in due(within, ledger.read(resource), cursor.lookback)
-        )
+        ]
+        windows = newest_first(fresh, rereads)
         return Plan(
             cursor.field,
             windows,
-            ledger.add,
+            note,
             self.known_rows(walk, windows, ledger),
             also=walk.ranges_since(max(ledger.also_read - cursor.lookback, BEGINNING)),
             complete=partial(ledger.add_also, within.end) if cursor.also else nothing,
+            again=cells(rereads, ledger.read(walk.host), tiers, done) if walk.host in walk.resources else (),
         )
 
     def plan_where(self, walk: Walk) -> Plan:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any
 
 from pendulum import DateTime
@@ -33,6 +33,23 @@ class Ledger:
         noted = self.state.setdefault("windows_read", {})
         for resource in self.resources:
             noted[resource.name] = spelled(union([*self.read(resource), *read]))
+
+    # --- what is read again ------------------------------------------------------------------------------------------
+
+    @property
+    def reread(self) -> dict[str, DateTime]:
+        """Up to when each tier has read all resources again."""
+        noted = [self.state.get("reread", {}).get(resource.name, {}) for resource in self.resources]
+        return {tier: min(moment(of[tier]) for of in noted) for tier in noted[0] if all(tier in of for of in noted)}
+
+    def add_reread(self, due: Mapping[str, Window], read: Iterable[Window], _parent: str = "") -> None:
+        """Note what has been read, and which tiers are done with it."""
+        read = [*read]
+        self.add(read)
+        if done := {tier: stamp(window.end) for tier, window in due.items() if not gaps(window, read)}:
+            noted = self.state.setdefault("reread", {})
+            for resource in self.resources:
+                noted[resource.name] = noted.get(resource.name, {}) | done
 
     # --- what each parent holds ------------------------------------------------------------------------------------
 

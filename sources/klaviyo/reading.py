@@ -15,6 +15,7 @@ from sources.klaviyo.held import Held, Nothing
 from sources.klaviyo.lanes import Delivery, Lanes, Range
 from sources.klaviyo.ledger import Ledger
 from sources.klaviyo.policy import NO_POLICY, Policy
+from sources.klaviyo.rereads import Cell
 from sources.klaviyo.rows import Page, PageReader, Rows
 from sources.klaviyo.walk import Walk
 from sources.klaviyo.windows import Window, intersection, union
@@ -50,6 +51,8 @@ class Plan:
     whole: Ledger | None = None
     """Where to keep what a collection comes to that is read whole."""
     held: Held = field(default_factory=Nothing)
+    again: Sequence[Cell] = ()
+    """What of the windows was read before."""
 
     def ranges(self, walk: Walk) -> list[Range]:
         ranges = walk.ranges(self.windows) if self.parents is None else walk.ranges_of(self.parents)
@@ -85,6 +88,7 @@ class Reading:
         """By parent and query."""
         walk.tally.status = "reading"
         walk.tally.windows = [window for window in plan.windows if window]
+        walk.tally.again = plan.again
 
     def take(self, delivery: Delivery[Rows]) -> Iterator[object]:
         """Yield a page's rows as dlt wants them; once they are taken, what has been read with them counts."""

@@ -184,7 +184,8 @@ def how(resource: Resource) -> str:
     if host.cursor:
         mark = "what changed" if host.cursor.marks_change else "what happened"
         by = " or ".join(f"`{field}`" for field in (host.cursor.field, *host.cursor.also))
-        again = f"{mark} by {by}, and the last {span(host.cursor.lookback)} again"
+        back = span(host.cursor.lookback) if host.cursor.marks_change else "hours, days and weeks in tiers"
+        again = f"{mark} by {by}, and the last {back} again"
         return f"{again}; of parents that are gone, rows are marked" if host.per else again
     if host.revisit:
         return f"whole, of parents that changed; of all parents every {span(host.revisit)}"

@@ -27,8 +27,8 @@ SCREENSHOT: Final = ("screenshot_status", "screenshot_url")
 EVENTS: Final = Resource(
     name="events",
     grain="one row per event",
-    # Events arrive days after they happened, and attribution attaches without a mark of change.
-    cursor=Cursor(field="datetime", lookback=timedelta(days=7), marks_change=False),
+    # Events arrive days after they happened, and attribution attaches without a mark of change: rereads.py says what is read again.
+    cursor=Cursor(field="datetime", marks_change=False),
     clustered_by=("metric_id",),
 )
 # Nothing says that a change of an action or a tag moves the `updated` of what it hangs from: whatever hangs from a

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from sources.klaviyo.rereads import Cell
 from sources.klaviyo.windows import Window
 
 Status = Literal["pending", "reading", "complete", "unfinished", "not_permitted", "failed"]
@@ -26,6 +28,8 @@ class Tally:
     """Questions that wait for another run."""
     windows: list[Window] = field(default_factory=list)
     """What was asked for; empty for a collection read whole."""
+    again: Sequence[Cell] = ()
+    """What of it was read before, for what may have come late."""
     requests: int = 0
     retries: int = 0
     throttled: int = 0

@@ -61,6 +61,12 @@ def gaps(within: Window, read: Iterable[Window]) -> list[Window]:
     return [window for window in missing if not window.empty]
 
 
+def without(windows: Iterable[Window], taken: Iterable[Window]) -> list[Window]:
+    """The time that is in the former and not in the latter."""
+    taken = [*taken]
+    return [gap for window in union(windows) for gap in gaps(window, taken)]
+
+
 def intersection(one: Iterable[Window], other: Iterable[Window]) -> list[Window]:
     """The time that is in both."""
     return union(Window(max(left.start, right.start), min(left.end, right.end)) for left in one for right in [*other])

@@ -200,5 +200,5 @@ def test_the_rows_before_an_outage_are_kept_and_what_comes_after_them_stays_due(
     assert house.rows("SELECT count(*), count(DISTINCT id) FROM events") == [(1_001, 1_001)]
     lower, upper = house.asked("/api/events")[0]
     # From the latest page that arrived, less the lookback.
-    assert (lower.operator, lower.value) == ("greater-or-equal", "2024-12-25T00:00:00Z")
+    assert (lower.operator, lower.value) == ("greater-or-equal", "2024-12-31T23:50:00Z")
     assert upper.operator == "less-than"

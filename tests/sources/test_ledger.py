@@ -161,3 +161,25 @@ def test_the_parts_of_a_first_load_together_leave_no_gap(parts: list[list[int]],
         assert ledger.read(PROFILES) == [whole]
     else:
         assert ledger.first_load(whole) == gaps(whole, done)
+
+
+# --- what is read again --------------------------------------------------------------------------------------------
+
+
+def test_a_tier_is_done_when_all_of_its_window_has_been_read_in_one_run() -> None:
+    state: dict[str, Any] = {}
+    ledger = Ledger(still(state), [EVENTS, ATTRIBUTIONS])
+    due = {"each_run": window(80, 99), "daily": window(50, 99), "weekly": window(0, 99)}
+    ledger.add_reread(due, [window(60, 99)])
+    assert ledger.reread == {"each_run": window(80, 99).end}
+    ledger.add_reread(due, iter([window(60, 99), window(40, 60)]))
+    assert ledger.reread.keys() == {"each_run", "daily"}
+    assert ledger.read(EVENTS) == [window(40, 99)]
+
+
+def test_a_tier_is_done_with_a_walk_when_it_is_with_all_its_resources() -> None:
+    state: dict[str, Any] = {}
+    both = Ledger(still(state), [EVENTS, ATTRIBUTIONS])
+    both.add_reread({"daily": window(0, 50)}, [window(0, 50)])
+    Ledger(still(state), [EVENTS]).add_reread({"daily": window(0, 99), "weekly": window(0, 99)}, [window(0, 99)])
+    assert both.reread == {"daily": window(0, 50).end}
