@@ -81,9 +81,9 @@ def spellings(value: str) -> set[bytes]:
     found = {value, value.lower(), value.upper(), quote(value), quote(value, safe=""), json.dumps(value)[1:-1]}
     spelled = {text.encode() for text in found}
     for shift in range(3):
-        padded = base64.b64encode(b" " * shift + value.encode())
-        # Without the ends, which depend on what stands beside.
-        spelled.add(padded[4 if shift else 0 : -4])
+        there = b" " * shift + value.encode()
+        # A letter tells six bits: without those at the ends that tell of what stands beside, too.
+        spelled.add(base64.b64encode(there)[-(-8 * shift // 6) : 8 * len(there) // 6])
     return spelled
 
 
