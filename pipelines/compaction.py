@@ -27,7 +27,7 @@ def datasets(warehouse: Warehouse) -> list[str]:
 
 
 def compact(warehouse: Warehouse, pipeline: dlt.Pipeline) -> None:
-    """Write what there is anew, and forget all else: leftovers of merges, working files, freed blocks.
+    """Write what there is anew, and forget all else: leftovers of merges and freed blocks. A pipeline clears its folder itself.
 
     Takes room for a second copy while it lasts. What is on backups, in PostgreSQL's log, or on blocks that a file system has
     freed, is beyond it. Raises DestinationError.
@@ -38,7 +38,6 @@ def compact(warehouse: Warehouse, pipeline: dlt.Pipeline) -> None:
             rewrite_file(warehouse.path)
         else:
             vacuum(pipeline, datasets(warehouse))
-    warehouse.clear()
 
 
 def drop_models(warehouse: Warehouse, pipeline: dlt.Pipeline) -> bool:

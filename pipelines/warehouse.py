@@ -157,11 +157,6 @@ class Warehouse:
         """A pipeline to look with, beside a run that may be under way."""
         return self.synced(self.workspace.with_suffix(".look"))
 
-    def clear(self) -> None:
-        """Drop the working folders."""
-        for folder in (self.workspace, self.workspace.with_suffix(".look")):
-            shutil.rmtree(folder, ignore_errors=True)
-
     def synced(self, workspace: Path) -> dlt.Pipeline:
         shutil.rmtree(workspace, ignore_errors=True)
         pipeline = dlt.pipeline(
