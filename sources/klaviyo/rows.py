@@ -38,6 +38,12 @@ Included = dict[tuple[str, str], "Item"]
 Values = Sequence[Raw | None]
 
 NULL: Final = b"null"
+PLAIN: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+"""How columns are spelled in every warehouse."""
+PARTS: Final = re.compile(r"[a-z0-9]+")
+LONGEST_PLAIN: Final = 30
+SPELLED: Final = 8
+"""Digits that tell spellings apart."""
 
 
 class Identifier(msgspec.Struct, gc=False):
@@ -320,12 +326,25 @@ class Builder:
             return
         for name in dict.fromkeys(key for attributes in objects if attributes for key in attributes if key not in tree):
             values = [attributes.get(name) if attributes else None for attributes in objects]
-            self.scalars("json", values, self.free(prefix + name), new=True)
+            kept = values if self.policy is None else self.policy.treated(prefix + name, values, new=True)
+            self.put(self.free(prefix, name), "json", column(kept, "json")[0])
 
-    def free(self, name: str) -> str:
-        """A column's name for an attribute that the contract does not know: its own, unless that is taken."""
-        taken = {column.name for column in self.table.columns} | {known.lower() for known in self.arrays}
-        return name + UNFIT if name.lower() in taken else name
+    def free(self, prefix: str, name: str) -> str:
+        """A column's name for an attribute that the contract does not know: its own, where that is free and spelled as columns are.
+
+        Any other gets a name that no other attribute has, and that no warehouse changes: from its spelling alone, so that
+        it is the same on every page of every run.
+        """
+        own = prefix + name
+        if (
+            PLAIN.fullmatch(name)
+            and own not in self.arrays
+            and all(own != column.name for column in self.table.columns)
+        ):
+            return own
+        plain = "_".join(PARTS.findall(name.lower()))[:LONGEST_PLAIN].rstrip("_")
+        plain = plain if PLAIN.fullmatch(plain) else f"attribute_{plain}".rstrip("_")
+        return f"{prefix}{plain}__x{xxhash.xxh3_64_hexdigest(own.encode())[:SPELLED]}"
 
     def nested(self, tree: Tree, values: Values, name: str) -> None:
         objects, unfit = objects_of(values)
@@ -334,9 +353,9 @@ class Builder:
             unfit = self.policy.treated(name, unfit)
         self.keep_unfit(name, unfit)
 
-    def scalars(self, of: ColumnType, values: Values, name: str, *, new: bool = False) -> None:
+    def scalars(self, of: ColumnType, values: Values, name: str) -> None:
         if self.policy is not None:
-            values = self.policy.treated(name, values, new=new)
+            values = self.policy.treated(name, values)
         fit, unfit = column(values, of)
         self.put(name, of, fit)
         self.keep_unfit(name, unfit)

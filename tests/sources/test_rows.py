@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import string
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pendulum
 import pyarrow as pa
 import pytest
+from dlt.common.normalizers.naming.snake_case import NamingConvention
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -253,6 +255,44 @@ def test_an_attribute_that_the_contract_does_not_know_becomes_a_json_column() ->
     assert [one["new_thing"] for one in made.rows["events"].to_pylist()] == [None, '{"a": [1.5]}']
     assert made.columns["events"][-1] == ("new_thing", "json")
     assert "new_thing" not in page(document(event()), "events").rows["events"].column_names
+
+
+ODD = [
+    *("fooBar", "foo_bar", "Foo Bar", "FOO_BAR", "foo__bar", "_foo_bar", "foo_bar_"),
+    *("Uuid", "uuid__v_json", "_row_hash", "_first_seen_at", "_dlt_load_id", "metric_id", "id"),
+    *("", " ", "1st", "naïve", "naive", "ключ", "$value", "a" * 90, "a" * 91),
+]
+
+
+def assert_each_has_a_column_of_its_own(attributes: Mapping[str, int]) -> None:
+    made = page(document(thing("event", "E1", attributes)), "events")
+    known = {column.name for column in reader("events").tables[0].columns}
+    added = [column.name for column in made.columns["events"] if column.name not in known]
+    (found,) = made.rows["events"].to_pylist()
+    assert sorted(json.loads(found[name]) for name in added) == sorted(attributes.values())
+    # As dlt names them, on a warehouse that tells no cases apart.
+    assert all(SNAKE_CASE.normalize_path(name) == name for name in added)
+    assert len({SNAKE_CASE.normalize_path(name).lower() for name in [*known, *added]}) == len(known) + len(added)
+
+
+SNAKE_CASE = NamingConvention()
+
+
+def test_attributes_of_like_names_and_of_names_that_no_column_has_are_all_kept_apart() -> None:
+    assert_each_has_a_column_of_its_own({name: place for place, name in enumerate(ODD)})
+
+
+@given(st.dictionaries(st.text("aAbB_1 .ü", max_size=6), st.integers(), max_size=8))
+def test_whatever_attributes_are_called_each_has_a_column_of_its_own(attributes: dict[str, int]) -> None:
+    assert_each_has_a_column_of_its_own(attributes)
+
+
+def test_the_column_of_an_odd_name_does_not_depend_on_what_else_is_on_the_page() -> None:
+    alone, beside = (
+        page(document(thing("event", "E1", one)), "events") for one in ({"fooBar": 1}, {"foo_bar": 2, "fooBar": 1})
+    )
+    (name,) = [column.name for column in alone.columns["events"] if column.name.startswith("foobar")]
+    assert beside.rows["events"].to_pylist()[0][name] == "1"
 
 
 def test_an_unknown_attribute_of_a_nested_object_becomes_a_json_column_in_its_place() -> None:
