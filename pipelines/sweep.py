@@ -24,6 +24,7 @@ from pendulum import DateTime
 
 from pipelines.absence import LOAD, PARENT_GONE, absent_profiles, literal, literals, mark, note_returns
 from pipelines.errors import ConfigurationError, Exit, RunError
+from pipelines.forgetting import with_tombstones
 from pipelines.load import Request, load, load_packages, outcome
 from pipelines.merges import Merge, Merges
 from pipelines.progress import Watch
@@ -292,7 +293,7 @@ class Sweeper:
             now=self.now,
             max_lanes=settings.max_lanes,
             package=Package(settings.package_rows, settings.package_megabytes, min(settings.package_minutes, minutes)),
-            policy=settings.policy,
+            policy=with_tombstones(pipeline, settings.policy),
             changed=frozenset(),
             only=parents,
         )

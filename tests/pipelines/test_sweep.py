@@ -16,6 +16,7 @@ import pytest
 from pipelines.absence import deleted_profiles
 from pipelines.dry_sweep import dry_sweep
 from pipelines.errors import ConfigurationError, Exit
+from pipelines.forgetting import Eraser
 from pipelines.load import named
 from pipelines.member_counts import verify_members
 from pipelines.progress import LogWatch
@@ -25,6 +26,8 @@ from pipelines.warehouse import Tables, Warehouse
 from sandbox.account import Account, Events, Object
 from sandbox.faults import Fault
 from sandbox.server import Sandbox
+from sources.klaviyo.policy import NO_POLICY
+from sources.klaviyo.pseudonyms import Pseudonyms
 from tests.conftest import KEY, Cli, Job
 from tests.pipelines.warehouse import assert_tables_equal_the_account, change, rows
 from tests.sandbox.tiny import DAY, EARLY, MONDAY, PlainEvent, tiny_account
@@ -353,6 +356,16 @@ def test_a_dry_run_tells_what_would_be_marked_and_writes_nothing(job: Job, sandb
     ]
     assert job.database.read_bytes() == before
     assert [one.marked for one in sweep(job, *names).swept] == [2, 4, 0]
+
+
+def test_who_was_forgotten_is_not_brought_back_by_a_sweep(job: Job) -> None:
+    pseudonyms = Pseudonyms(b"a key of our own, long enough")
+    Eraser(Warehouse("duckdb"), pseudonyms, "purge").forget(["P005"], "a request")
+    settings = Settings(api_key=KEY, base_url=job.sandbox.url, policy=replace(NO_POLICY, pseudonyms=pseudonyms))
+    found = sweep(job, "profiles", "list_memberships", settings=settings)
+    assert [one.missed for one in found.swept] == [0, 0]
+    for table, key in (("profiles", "id"), ("list_memberships", "profile_id")):
+        assert "P005" not in {row[key] for row in rows(job, table)}
 
 
 # --- what became of profiles that are gone ---------------------------------------------------------------------------
