@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any, Final
 
 import dlt
-import pendulum
 from pendulum import DateTime
 
 from pipelines.warehouse import Tables
@@ -164,9 +163,9 @@ def lateness(tables: Tables) -> Lateness | None:
         f"SELECT late_from_hours, late_to_hours, sum(held), sum(new), sum(changed) FROM {tables.name(REREADS)} "  # noqa: S608 - names are ours
         "GROUP BY 1, 2 ORDER BY 1"
     )
-    first, last = map(pendulum.instance, span[0])
+    first, last = span[0]
     bands = [
         Band(from_ * HOUR, None if to is None else to * HOUR, int(held), int(new), int(changed))
         for from_, to, held, new, changed in counted
     ]
-    return Lateness(bands, (last - first) / DAY)
+    return Lateness(bands, (last - first).total_seconds() / DAY.total_seconds())

@@ -11,7 +11,10 @@ from rich.console import Console
 
 from pipelines.lateness import Band, Lateness
 from pipelines.report import print_lateness
+from pipelines.status import status
+from pipelines.warehouse import Warehouse
 from sandbox.account import Account
+from sources.klaviyo import REVISION
 from sources.klaviyo.rereads import DAY, HOUR, tiers_of
 from sources.klaviyo.windows import moment
 from tests.conftest import Job
@@ -78,6 +81,12 @@ def test_late_events_late_attribution_and_the_future_arrive_over_days_and_their_
         ("2026-07-14", "weekly", 336, 720, 1, 0),
     ]
     assert_nothing_is_left(days)
+
+    told = status(Warehouse("duckdb"), REVISION, 1.0).lateness
+    assert told is not None
+    assert told.late == 4
+    assert told.days == pytest.approx(8, abs=0.1)
+    assert told.recommended() is None
 
     # Its time comes, almost a year later.
     days.run("2027-06-30T06:00:00")
