@@ -85,10 +85,11 @@ class Handing:
 
     def let_go(self) -> None:
         """Forget what is held: the warehouse has it."""
+        tally = self.walk.tally
+        tally.count(unchanged=tally.rows[self.walk.tables[0].name])
         for table in self.walk.tables:
             self.held[table.name].clear()
-            del self.walk.tally.rows[table.name]
-        self.walk.tally.count(unchanged=self.walk.tally.received)
+            del tally.rows[table.name]
 
     def hand_over(self, table: Table) -> object:
         name = table.name
