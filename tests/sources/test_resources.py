@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pendulum
 import pytest
 
 from sources.klaviyo.contract import REVISION, Contract, Endpoint, load, revisions
 from sources.klaviyo.errors import UnknownResource
+from sources.klaviyo.rereads import TIERS
 from sources.klaviyo.resources import NAMES, RESOURCES, TABLE, at, select
 from sources.klaviyo.spec import Cursor, Resource
 from sources.klaviyo.tables import BOOKKEEPING, table
@@ -228,7 +230,13 @@ def test_links_name_what_they_link() -> None:
         Resource(name="x", grain="", links=True)
 
 
-def test_events_are_asked_for_again_for_a_week_and_everything_else_for_minutes() -> None:
-    lookbacks = {resource.name: resource.cursor.lookback for resource in RESOURCES if resource.cursor}
-    assert lookbacks.pop("events") == timedelta(days=7)
-    assert set(lookbacks.values()) == {timedelta(minutes=10)}
+MOMENT = pendulum.datetime(2026, 11, 22)
+
+
+def test_each_run_asks_for_a_week_of_events_again_and_for_minutes_of_everything_else() -> None:
+    assert TIERS[0].due(MOMENT, MOMENT)
+    assert TIERS[0].reach == timedelta(days=7)
+    assert {resource.cursor.lookback for resource in RESOURCES if resource.cursor} == {timedelta(minutes=10)}
+    assert [resource.name for resource in RESOURCES if resource.cursor and not resource.cursor.marks_change] == [
+        "events"
+    ]
