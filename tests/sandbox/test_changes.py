@@ -283,7 +283,7 @@ def test_only_members_can_leave(account: Account, change: Change) -> None:
 
 
 @pytest.mark.parametrize("silent", [True, False])
-def test_an_object_is_edited_and_may_keep_its_mark_of_change(account: Account, change: Change, silent: bool) -> None:  # noqa: FBT001
+def test_an_object_is_edited_and_may_keep_its_mark_of_change(account: Account, change: Change, silent: bool) -> None:  # noqa: FBT001 - pytest passes it by name
     template = next(iter(account.objects["template"].values()))
     before = template.attributes["updated"]
     change("edit", type="template", id=template.id, attributes={"html": "<p>new</p>"}, silent=silent, at=LATER)
