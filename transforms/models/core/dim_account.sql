@@ -19,7 +19,7 @@ final as (
         industry,
         locale,
         coalesce(nullif(timezone, ''), 'UTC') as timezone,
-        coalesce(nullif(upper(preferred_currency), ''), 'XXX') as currency,
+        coalesce(nullif(upper(preferred_currency), ''), {{ no_currency() }}) as currency,
         is_test_account
     from ranked
     where place = 1

@@ -192,7 +192,7 @@ final as (
         case
             when resolved.event_value is null and resolved.event_class not in ('order', 'refund', 'cancel') then null
             when length(trim(resolved.value_currency)) = 3 then upper(trim(resolved.value_currency))
-            else coalesce(account.currency, 'XXX')
+            else coalesce(account.currency, {{ no_currency() }})
         end as currency,
         coalesce(
             nullif(trim(resolved.sender_order_id), ''),

@@ -67,9 +67,9 @@ final as (
         heard.quantity,
         heard.price,
         cast(coalesce(heard.event_value, heard.price * coalesce(heard.quantity, 1), 0) as decimal(18, 4)) as amount,
-        coalesce(heard.currency, orders.currency, account.currency, 'XXX') as currency,
-        coalesce(heard.currency, orders.currency, account.currency, 'XXX')
-        = coalesce(account.currency, 'XXX') as is_account_currency,
+        coalesce(heard.currency, orders.currency, account.currency, {{ no_currency() }}) as currency,
+        coalesce(heard.currency, orders.currency, account.currency, {{ no_currency() }})
+        = coalesce(account.currency, {{ no_currency() }}) as is_account_currency,
 
         ---------- the order
         coalesce(orders.is_attributed, false) as is_attributed,

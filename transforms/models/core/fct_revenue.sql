@@ -86,7 +86,7 @@ final as (
         counted.entry_type,
         cast(coalesce(counted.event_value, 0) as decimal(18, 4)) as amount,
         counted.currency,
-        counted.currency = coalesce(account.currency, 'XXX') as is_account_currency,
+        counted.currency = coalesce(account.currency, {{ no_currency() }}) as is_account_currency,
         cast(counted.told_times as bigint) as told_times,
 
         ---------- the message that gets the credit

@@ -67,7 +67,7 @@ described as (
         messages.label,
         coalesce(messages.subject, messages.title, named.subject) as subject_line,
         coalesce(messages.channel, named.channel) as message_channel,
-        coalesce(account.currency, 'XXX') as currency,
+        coalesce(account.currency, {{ no_currency() }}) as currency,
         {{ local_date('campaigns.send_time', "coalesce(account.timezone, 'UTC')") }} as send_date
     from named
     left join campaigns on named.campaign_id = campaigns.campaign_id

@@ -96,7 +96,7 @@ final as (
         {{ rate('coalesce(bought.buyers, 0)', 'ages.profiles') }} as buyer_rate,
 
         ---------- money
-        coalesce(account.currency, 'XXX') as currency,
+        coalesce(account.currency, {{ no_currency() }}) as currency,
         cast(coalesce(bought.net_revenue, 0) as decimal(18, 4)) as net_revenue,
         cast(coalesce(bought.net_revenue_attributed, 0) as decimal(18, 4)) as net_revenue_attributed,
         cast(

@@ -88,7 +88,7 @@ combined as (
     select
         daily_sends.local_date,
         coalesce(daily_sends.channel, 'none') as channel,
-        coalesce(account.currency, 'XXX') as currency,
+        coalesce(account.currency, {{ no_currency() }}) as currency,
         daily_sends.sends,
         daily_sends.delivered,
         daily_sends.bounced,
@@ -114,7 +114,7 @@ combined as (
     select
         daily_engagement.local_date,
         coalesce(daily_engagement.channel, 'none') as channel,
-        coalesce(account.currency, 'XXX') as currency,
+        coalesce(account.currency, {{ no_currency() }}) as currency,
         0 as sends,
         0 as delivered,
         0 as bounced,

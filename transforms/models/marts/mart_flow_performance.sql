@@ -64,7 +64,7 @@ final as (
         counted.conversion_uniques,
 
         ---------- money
-        coalesce(account.currency, 'XXX') as currency,
+        coalesce(account.currency, {{ no_currency() }}) as currency,
         counted.conversion_value,
         counted.net_revenue,
         counted.conversions_other_currency,

@@ -90,7 +90,7 @@ final as (
         {{ count_where('is_counted and conversions > 0') }} as conversion_uniques,
 
         ---------- money
-        coalesce(min(account.currency), 'XXX') as currency,
+        coalesce(min(account.currency), {{ no_currency() }}) as currency,
         cast(sum(conversion_value) as decimal(18, 4)) as conversion_value,
         cast(sum(net_revenue) as decimal(18, 4)) as net_revenue,
         cast(sum(conversions_other_currency) as bigint) as conversions_other_currency

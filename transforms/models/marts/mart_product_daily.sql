@@ -8,7 +8,7 @@ seen as (
         details.sku,
         events.event_class,
         events.profile_id,
-        coalesce(events.currency, account.currency, 'XXX') as currency
+        coalesce(events.currency, account.currency, {{ no_currency() }}) as currency
     from {{ ref('fct_event') }} as events
     inner join {{ ref('int_event') }} as details on events.event_id = details.event_id
     left join {{ ref('dim_account') }} as account on true
