@@ -26,10 +26,10 @@ from pipelines.errors import ConfigurationError
 from pipelines.merges import MERGES
 from pipelines.policy import by, stored_names, treat_rows
 from pipelines.redaction import Place, Redaction, Rewrite
-from pipelines.runs import resource
+from pipelines.runs import resource, write
 from pipelines.settings import OnDeletion, Settings, deletion_policy, field_policy
 from pipelines.traces import Person, Traces
-from pipelines.warehouse import SCHEMA, Tables, Warehouse, destination_errors
+from pipelines.warehouse import Tables, Warehouse, destination_errors
 from sources.klaviyo.declaration import known_tables, rules_of_forgotten
 from sources.klaviyo.forgotten import Forgotten, tombstone
 from sources.klaviyo.policy import Policy, TablePolicy
@@ -305,12 +305,7 @@ def without(traces: Traces, place: Place, column: str) -> Rewrite:
 
 def make_table(pipeline: dlt.Pipeline) -> str:
     """Make the table of what was forgotten, unless it is there. The load's id."""
-
-    @dlt.source(name=SCHEMA, max_table_nesting=0)
-    def tombstones() -> Any:  # noqa: ANN401 - dlt resources
-        yield resource(FORGOTTEN, COLUMNS, [], "append")
-
-    return pipeline.run(tombstones()).loads_ids[0]
+    return write(pipeline, resource(FORGOTTEN, COLUMNS, [], "append")).loads_ids[0]
 
 
 # --- who -----------------------------------------------------------------------------------------------------------

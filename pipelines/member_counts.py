@@ -7,18 +7,16 @@ ago. What differs is swept, of that list or segment alone, and counted once more
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
-import dlt
 import msgspec
 
 from pipelines.absence import literal
+from pipelines.comparisons import VERIFICATIONS, Comparison, Comparisons, verification_rows
 from pipelines.errors import Exit, RunError
-from pipelines.runs import resource, states
+from pipelines.runs import states, write
 from pipelines.sweep import Sweeper, read_until
-from pipelines.verify import VERIFICATION_COLUMNS, VERIFICATIONS, Status
-from pipelines.warehouse import SCHEMA, Tables, destination_errors
+from pipelines.warehouse import Tables, destination_errors
 from sources.klaviyo.errors import KlaviyoError
 from sources.klaviyo.lanes import Range
 from sources.klaviyo.resources import at
@@ -35,51 +33,15 @@ COUNTED: Final = 15
 """Lists, and segments, that one verification counts: as many as Klaviyo answers in a minute."""
 
 
-@dataclass
-class Comparison:
-    """One list or segment."""
-
-    resource: str
-    parent: str
-    counted: int
-    held_before: int
-    held: int
-
-    @property
-    def status(self) -> Status:
-        if self.counted != self.held:
-            return "differs"
-        return "equal" if self.held == self.held_before else "repaired"
-
-    @property
-    def explanation(self) -> str:
-        if self.counted == self.held:
-            return ""
-        return "members may have come or gone since they were read, or Klaviyo counts them otherwise than it lists them"
-
-
-@dataclass
-class Members:
-    """What was compared, and how it came out."""
-
-    comparisons: list[Comparison] = field(default_factory=list)
-    tally: Tally = field(default_factory=lambda: Tally("profile_counts"))
-
-    def having(self, status: Status) -> list[Comparison]:
-        return [one for one in self.comparisons if one.status == status]
-
-    @property
-    def exit(self) -> Exit:
-        return Exit.NEEDS_A_PERSON if self.having("differs") else Exit.DONE
-
-
-def verify_members(sweeper: Sweeper, most: int = COUNTED) -> Members:
+def verify_members(sweeper: Sweeper, most: int = COUNTED) -> Comparisons:
     """Count, compare, sweep what differs, count once more. Raises RunError."""
-    found = Members()
+    found = Comparisons(Tally("profile_counts"))
     for one in at(sweeper.settings.revision):
         if one.per and is_swept(one):
-            found.comparisons += compare(sweeper, one, most, found.tally)
-    record(sweeper, found)
+            found.made += compare(sweeper, one, most, found.tally)
+    if found.made:
+        with destination_errors(sweeper.warehouse):
+            write(sweeper.warehouse.pipeline(), verification_rows(sweeper.now, found.made))
     return found
 
 
@@ -98,7 +60,23 @@ def compare(sweeper: Sweeper, of: Resource, most: int, tally: Tally) -> list[Com
     except KlaviyoError as error:
         raise RunError(str(error)) from error
     after = held(sweeper, of, [*counted])
-    return [Comparison(of.name, parent, count, before[parent], after[parent]) for parent, count in counted.items()]
+    return [
+        Comparison(
+            resource=of.name,
+            parent=parent,
+            counted=count,
+            held_before=before[parent],
+            held=after[parent],
+            explanation=explain(count, after[parent]),
+        )
+        for parent, count in counted.items()
+    ]
+
+
+def explain(counted: int, held: int) -> str:
+    if counted == held:
+        return ""
+    return "members may have come or gone since they were read, or Klaviyo counts them otherwise than it lists them"
 
 
 def next_in_turn(sweeper: Sweeper, of: Resource, most: int) -> list[str]:
@@ -145,28 +123,3 @@ def held(sweeper: Sweeper, of: Resource, parents: list[str]) -> dict[str, int]:
             f"SELECT {parent}, count(*) FROM {tables.name(of.name)} WHERE {DELETED_AT} IS NULL GROUP BY 1"  # noqa: S608 - names are ours
         )
     return dict.fromkeys(parents, 0) | {row[0]: int(row[1]) for row in rows}
-
-
-def record(sweeper: Sweeper, found: Members) -> None:
-    rows = [
-        {
-            "verified_at": sweeper.now,
-            "resource": one.resource,
-            "parent_id": one.parent,
-            "counted": one.counted,
-            "held_before": one.held_before,
-            "held": one.held,
-            "status": one.status,
-            "explanation": one.explanation,
-        }
-        for one in found.comparisons
-    ]
-    if not rows:
-        return
-
-    @dlt.source(name=SCHEMA, max_table_nesting=0)
-    def bookkeeping() -> Any:  # noqa: ANN401 - dlt resources
-        yield resource(VERIFICATIONS, VERIFICATION_COLUMNS, rows, "append")
-
-    with destination_errors(sweeper.warehouse):
-        sweeper.warehouse.pipeline().run(bookkeeping())

@@ -8,14 +8,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from pipelines.comparisons import STATUSES, Comparisons
 from pipelines.forgetting import Forgetting
 from pipelines.lateness import ENOUGH_DAYS, Band, Lateness
-from pipelines.member_counts import Members
 from pipelines.reports import spent_cells
 from pipelines.runs import Run
 from pipelines.status import Status
 from pipelines.sweep import Outcome
-from pipelines.verify import STATUSES, Verification
 from sources.klaviyo.rereads import DAY, HOUR, Tier
 from sources.klaviyo.windows import BEGINNING
 
@@ -97,7 +96,7 @@ def print_sweeps(console: Console, found: Outcome) -> None:
     console.print(f"swept with {requests:,} requests in {found.run.seconds:.1f} s")
 
 
-def print_verification(console: Console, found: Verification, members: Members | None = None) -> None:
+def print_verification(console: Console, found: Comparisons, members: Comparisons | None = None) -> None:
     """What differed, and a last line for all that was compared."""
     told = [*found.having("differs"), *found.having("repaired")]
     if told:
@@ -120,15 +119,15 @@ def print_verification(console: Console, found: Verification, members: Members |
         )
     figures = {status: len(found.having(status)) for status in STATUSES}
     console.print(
-        f"{len(found.comparisons):,} metrics and days compared with {found.tally.requests:,} requests: "
+        f"{len(found.made):,} metrics and days compared with {found.tally.requests:,} requests: "
         + ", ".join(f"{number:,} {status.replace('_', ' ')}" for status, number in figures.items()),
         highlight=False,
     )
-    if members and members.comparisons:
+    if members and members.made:
         print_members(console, members)
 
 
-def print_members(console: Console, found: Members) -> None:
+def print_members(console: Console, found: Comparisons) -> None:
     told = [*found.having("differs"), *found.having("repaired")]
     if told:
         console.print(
@@ -141,7 +140,7 @@ def print_members(console: Console, found: Members) -> None:
             )
         )
     console.print(
-        f"{len(found.comparisons):,} lists and segments compared with {found.tally.requests:,} requests: "
+        f"{len(found.made):,} lists and segments compared with {found.tally.requests:,} requests: "
         f"{len(found.having('repaired')):,} repaired, {len(found.having('differs')):,} differ still",
         highlight=False,
     )

@@ -13,6 +13,7 @@ from uuid import uuid4
 import dlt
 import pendulum
 import pyarrow as pa
+from dlt.common.pipeline import LoadInfo
 from dlt.extract import DltResource
 from pendulum import DateTime
 
@@ -104,17 +105,15 @@ class Run:
 
 def record(pipeline: dlt.Pipeline, run: Run, *more: DltResource) -> None:
     """Append the run to the run tables, say anew which windows are complete, and keep what else the run adds to history."""
-
-    @dlt.source(name=SCHEMA, max_table_nesting=0)
-    def bookkeeping() -> Any:  # noqa: ANN401 - dlt resources
-        yield resource(RUNS, RUN_COLUMNS, [run_row(run)], "append")
-        yield dlt.resource(note_policies(run), name="field_policies")
-        yield resource(RUN_RESOURCES, RUN_RESOURCE_COLUMNS, [tally_row(run, tally) for tally in run.tallies], "append")
-        yield resource(REREADS, REREAD_COLUMNS, [one.row(run.id, run.started_at) for one in run.rereads], "append")
-        yield resource(WINDOWS, WINDOW_COLUMNS, window_rows(pipeline), "replace")
-        yield from more
-
-    pipeline.run(bookkeeping())
+    write(
+        pipeline,
+        resource(RUNS, RUN_COLUMNS, [run_row(run)], "append"),
+        dlt.resource(note_policies(run), name="field_policies"),
+        resource(RUN_RESOURCES, RUN_RESOURCE_COLUMNS, [tally_row(run, tally) for tally in run.tallies], "append"),
+        resource(REREADS, REREAD_COLUMNS, [one.row(run.id, run.started_at) for one in run.rereads], "append"),
+        resource(WINDOWS, WINDOW_COLUMNS, window_rows(pipeline), "replace"),
+        *more,
+    )
 
 
 def note_policies(run: Run) -> Iterator[Any]:
@@ -123,14 +122,25 @@ def note_policies(run: Run) -> Iterator[Any]:
     yield from ()
 
 
-def resource(name: str, columns: tuple[Column, ...], rows: list[dict[str, Any]], disposition: str) -> Any:  # noqa: ANN401 - dlt resource
+def write(pipeline: dlt.Pipeline, *rows: DltResource) -> LoadInfo:
+    """Load rows of our own, as one package."""
+
+    @dlt.source(name=SCHEMA, max_table_nesting=0)
+    def bookkeeping() -> list[DltResource]:
+        return [*rows]
+
+    return pipeline.run(bookkeeping())
+
+
+def resource(name: str, columns: tuple[Column, ...], rows: list[dict[str, Any]], disposition: str) -> DltResource:
     table = pa.Table.from_pylist(rows, schema=arrow_schema(columns))
-    return dlt.resource(
+    made: DltResource = dlt.resource(
         [table],
         name=name,
         columns=column_hints(columns),
         write_disposition=disposition,  # type: ignore[call-overload]  # plain dicts
     )
+    return made
 
 
 def run_row(run: Run) -> dict[str, Any]:

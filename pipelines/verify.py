@@ -10,18 +10,19 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal, get_args
+from typing import Final
 
 import dlt
 import pendulum
 from pendulum import DateTime
 
+from pipelines.comparisons import VERIFICATIONS, Comparison, Comparisons, verification_rows
 from pipelines.errors import ConfigurationError, Exit, RunError
 from pipelines.load import Request, load
 from pipelines.progress import Watch
-from pipelines.runs import resource, window_rows
+from pipelines.runs import resource, window_rows, write
 from pipelines.settings import Settings
-from pipelines.warehouse import SCHEMA, Tables, Warehouse, destination_errors
+from pipelines.warehouse import Tables, Warehouse, destination_errors
 from sources.klaviyo import contract
 from sources.klaviyo.account import Account
 from sources.klaviyo.aggregates import LONGEST, Counts, Interval, event_counts
@@ -35,7 +36,6 @@ from sources.klaviyo.windows import BEGINNING, Window, gaps, intersection, stamp
 
 log = logging.getLogger(__name__)
 
-VERIFICATIONS: Final = "etl_verifications"
 VERIFIED_WINDOWS: Final = "etl_verified_windows"
 
 SETTLED: Final = timedelta(days=14)
@@ -49,23 +49,9 @@ ARRIVING: Final = timedelta(hours=24)
 """How long Klaviyo may take to show an event that it counts already."""
 STEP: Final[dict[Interval, timedelta]] = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
 
-Status = Literal["equal", "repaired", "differs", "not_counted"]
-STATUSES: Final[tuple[Status, ...]] = get_args(Status)
 Place = tuple[str, DateTime]
 """A metric, and an hour or a day."""
 
-VERIFICATION_COLUMNS: Final = (
-    Column("verified_at", "timestamp"),
-    Column("resource", "text"),
-    Column("parent_id", "text"),
-    Column("metric_id", "text"),
-    Column("day", "date"),
-    Column("counted", "bigint"),
-    Column("held_before", "bigint"),
-    Column("held", "bigint"),
-    Column("status", "text"),
-    Column("explanation", "text"),
-)
 WINDOW_COLUMNS: Final = (
     Column("verified_at", "timestamp"),
     Column("window_start", "timestamp"),
@@ -73,46 +59,16 @@ WINDOW_COLUMNS: Final = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Comparison:
-    """One metric on one UTC day."""
-
-    metric: str
-    day: DateTime
-    counted: int | None
-    """By Klaviyo; None where it does not count."""
-    held_before: int
-    held: int
-    explanation: str = ""
-
-    @property
-    def status(self) -> Status:
-        if self.counted is None:
-            return "not_counted"
-        if self.counted != self.held:
-            return "differs"
-        return "equal" if self.held == self.held_before else "repaired"
-
-
-@dataclass
-class Verification:
-    """What was compared, and how it came out."""
+@dataclass(kw_only=True)
+class Verification(Comparisons):
+    """Metrics by day, compared."""
 
     at: DateTime
     asked: list[Window]
     """What this vouches for."""
     windows: list[Window]
     """The parts of it in which there is anything."""
-    comparisons: list[Comparison] = field(default_factory=list)
     read_again: list[Window] = field(default_factory=list)
-    tally: Tally = field(default_factory=lambda: Tally("metric_aggregates"))
-
-    def having(self, status: Status) -> list[Comparison]:
-        return [comparison for comparison in self.comparisons if comparison.status == status]
-
-    @property
-    def exit(self) -> Exit:
-        return Exit.NEEDS_A_PERSON if self.having("differs") else Exit.DONE
 
 
 @dataclass(kw_only=True)
@@ -143,7 +99,7 @@ class Verifier:
                 tables = Tables(client)
                 asked = self.due(pipeline, tables, start, end)
                 windows = self.inhabited(tables, asked)
-                found = Verification(self.now, asked, windows, tally=self.tally)
+                found = Verification(at=self.now, asked=asked, windows=windows, tally=self.tally)
                 self.state_cost(windows)
                 counted = self.count(self.metrics, windows, "day")
                 before = held(tables, windows, "day")
@@ -157,7 +113,7 @@ class Verifier:
                 after = held(Tables(client), windows, "day")
         except KlaviyoError as error:
             raise RunError(str(error)) from error
-        found.comparisons = [*self.compare(counted, before, after)]
+        found.made = [*self.compare(counted, before, after)]
         self.record(found)
         return found
 
@@ -311,6 +267,7 @@ class Verifier:
             count = None if metric in self.refused or not metric else counted.get(place, 0)
             held_now = after.get(place, 0)
             yield Comparison(
+                resource=EVENTS.name,
                 metric=metric,
                 day=day,
                 counted=count,
@@ -331,31 +288,15 @@ class Verifier:
         return "Klaviyo lists events that it does not count"
 
     def record(self, found: Verification) -> None:
-        rows = [
-            {
-                "verified_at": found.at,
-                "resource": EVENTS.name,
-                "metric_id": one.metric or None,
-                "day": one.day.date(),
-                "counted": one.counted,
-                "held_before": one.held_before,
-                "held": one.held,
-                "status": one.status,
-                "explanation": one.explanation,
-            }
-            for one in found.comparisons
-        ]
         windows = [
             {"verified_at": found.at, "window_start": window.start, "window_end": window.end} for window in found.asked
         ]
-
-        @dlt.source(name=SCHEMA, max_table_nesting=0)
-        def bookkeeping() -> Any:  # noqa: ANN401 - dlt resources
-            yield resource(VERIFICATIONS, VERIFICATION_COLUMNS, rows, "append")
-            yield resource(VERIFIED_WINDOWS, WINDOW_COLUMNS, windows, "append")
-
         with destination_errors(self.warehouse):
-            self.warehouse.pipeline().run(bookkeeping())
+            write(
+                self.warehouse.pipeline(),
+                verification_rows(found.at, found.made),
+                resource(VERIFIED_WINDOWS, WINDOW_COLUMNS, windows, "append"),
+            )
 
 
 def is_due(warehouse: Warehouse) -> bool:

@@ -162,7 +162,7 @@ def test_the_next_verification_asks_for_the_latest_days_and_a_part_of_the_rest(j
     job.load(*EVENTS)
     first = verify(job)
     second = verify(job)
-    assert {one.day for one in second.comparisons} < {one.day for one in first.comparisons}
+    assert {one.day for one in second.made} < {one.day for one in first.made}
     assert sum((window.end - window.start).total_seconds() for window in second.asked) <= 44 * 86_400
     assert second.asked[-1].end == first.asked[-1].end
     sampled = [verify(job).asked[0].start for _ in range(2)]
@@ -172,7 +172,7 @@ def test_the_next_verification_asks_for_the_latest_days_and_a_part_of_the_rest(j
 def test_a_range_can_be_named(job: Job) -> None:
     job.load(*EVENTS)
     found = verify(job, "2026-06-02", "2026-06-03")
-    assert {one.day for one in found.comparisons} == {HOUR + timedelta(days=1)}
+    assert {one.day for one in found.made} == {HOUR + timedelta(days=1)}
 
 
 def test_it_refuses_what_would_take_more_requests_than_allowed(job: Job) -> None:
