@@ -376,7 +376,7 @@ def load_and_transform(
     from pipelines.load import load
     from pipelines.lock import run_lock
     from pipelines.report import print_forgetting, print_run
-    from pipelines.transform import transform
+    from pipelines.transform import refresh
 
     warn_of_the_end(settings.revision)
     with run_lock(warehouse):
@@ -399,7 +399,7 @@ def load_and_transform(
         if with_marts and code is not Exit.FAILED:
             with watching(console) as watch:
                 watch.stage("building the marts")
-                built = transform(warehouse)
+                built = refresh(warehouse)
             console.print(built)
         if loaded.policies:
             compact(warehouse, warehouse.pipeline())

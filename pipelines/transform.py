@@ -7,14 +7,41 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from pipelines.basis import read_basis, read_record, write_record
 from pipelines.errors import ConfigurationError, TransformError
 from pipelines.warehouse import Warehouse
 
 PROJECT: Final = Path(__file__).parents[1] / "transforms"
+NOTHING_NEW: Final = "no model built: nothing has changed since they were"
+
+
+def refresh(warehouse: Warehouse) -> str:
+    """Build and test the models that depend on what has changed since the last build. What was built, in words.
+
+    That is every model where it is not known what they were made from, where the project is another one, and on a new
+    day. Raises TransformError.
+    """
+    basis = read_basis(warehouse, PROJECT)
+    changed = basis.changed_since(read_record(warehouse))
+    if changed == []:
+        return NOTHING_NEW
+    built = build(warehouse, [f"source:klaviyo.{table}+" for table in changed or ()])
+    write_record(warehouse, basis)
+    return built
 
 
 def transform(warehouse: Warehouse, select: Sequence[str] = ()) -> str:
-    """Run and test every model, or the selected ones. What was built, in words. Raises TransformError."""
+    """Build and test every model, or the selected ones. What was built, in words. Raises TransformError."""
+    basis, before = read_basis(warehouse, PROJECT), read_record(warehouse)
+    built = build(warehouse, select)
+    if not select:
+        write_record(warehouse, basis)
+    elif before and before.project == basis.project:
+        write_record(warehouse, before)
+    return built
+
+
+def build(warehouse: Warehouse, select: Sequence[str]) -> str:
     # dbt takes a second to import: only the commands that build models pay for it.
     from dbt.cli.main import dbtRunner
 
@@ -41,7 +68,7 @@ def transform(warehouse: Warehouse, select: Sequence[str] = ()) -> str:
     broken = [f"{name} ({status})" for name, status in outcomes if status not in ("success", "pass", "skipped")]
     if not result.success:
         raise TransformError(f"the transforms failed, the raw tables are loaded: {', '.join(broken)}")
-    models = sum(status == "success" for _, status in outcomes)
+    models = sum(node.node.resource_type in ("model", "seed") for node in result.result)  # type: ignore[union-attr]  # as above
     tests = sum(status == "pass" for _, status in outcomes)
     return f"{models} models built, {tests} tests passed"
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from pipelines.transform import NOTHING_NEW
 from sandbox.account import Account
 from sandbox.faults import Fault
 from sandbox.server import Sandbox
@@ -244,6 +245,9 @@ def test_a_first_run_even_of_one_resource_ends_with_the_marts_and_transform_buil
     assert done.returncode == 0, done.stderr + done.stdout
     assert "models built" in done.stdout
     assert cli.query("select count(*) from klaviyo.profiles") == [(0,)]
+    nothing_new = cli("run", "--select", "events")
+    assert nothing_new.returncode == 0, nothing_new.stderr + nothing_new.stdout
+    assert NOTHING_NEW in nothing_new.stdout
     again = cli("transform", "--select", "mart_daily_kpi")
     assert again.returncode == 0, again.stderr
     assert "1 models built" in again.stdout

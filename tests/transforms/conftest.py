@@ -12,6 +12,7 @@ import duckdb
 import psycopg2
 import pytest
 
+from pipelines.basis import RECORD
 from tests.transforms.build import build
 from tests.transforms.golden import FIRST_LOAD, NOW, SECOND_LOAD, UNTOUCHED
 from tests.transforms.raw import Account, write_duckdb, write_postgres
@@ -94,6 +95,8 @@ def golden(tmp_path_factory: pytest.TempPathFactory) -> Built:
 @pytest.fixture(scope="session")
 def golden_on_postgres(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Built:
     write_postgres(postgres_url, SECOND_LOAD, DATASET)
+    with psycopg2.connect(postgres_url) as already, already.cursor() as cursor:
+        cursor.execute(f"create schema {DATASET}_stg; create table {DATASET}_stg.{RECORD} (basis text)")
     server = urlsplit(postgres_url)
     environment = {
         "KLAVIYO_TARGET": "postgres",

@@ -7,6 +7,7 @@ from typing import Any
 import psycopg2
 import pytest
 
+from pipelines.basis import RECORD
 from tests.transforms.conftest import DATASET, Built, failures
 
 FREE_FORM = ("JSON", "json")
@@ -27,6 +28,13 @@ def rounded(row: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def test_every_model_builds_and_every_test_passes_on_postgres(golden_on_postgres: Built) -> None:
     assert not failures(golden_on_postgres.outcomes)
+
+
+def test_a_build_by_hand_ends_what_the_pipeline_noted_of_the_last_one(golden_on_postgres: Built) -> None:
+    found = golden_on_postgres.query(
+        f"select to_regclass('{DATASET}_stg.{RECORD}'), to_regclass('int_event') is not null"
+    )
+    assert found == [(None, True)]
 
 
 def test_every_model_has_the_same_rows_on_postgres(golden: Built, golden_on_postgres: Built) -> None:
