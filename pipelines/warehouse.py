@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 from dlt.destinations.impl.postgres.factory import PostgresTypeMapper
 from dlt.destinations.sql_client import SqlClientBase
 
+from pipelines.direct import direct_duckdb
 from pipelines.errors import ConfigurationError, DestinationError, RunError
 from pipelines.settings import DATASET
 
@@ -94,6 +95,8 @@ class Warehouse:
 
     @cached_property
     def destination(self) -> Any:  # noqa: ANN401 - dlt's factory type is not exported
+        if self.name == "duckdb":
+            return partial(direct_duckdb, destination_name=self.name)
         if self.name == "postgres":
             copy_empty_files()
         return getattr(dlt.destinations, self.name)
