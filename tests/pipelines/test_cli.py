@@ -245,6 +245,7 @@ def test_a_first_run_even_of_one_resource_ends_with_the_marts_and_transform_buil
     assert done.returncode == 0, done.stderr + done.stdout
     assert "models built" in done.stdout
     assert cli.query("select count(*) from klaviyo.profiles") == [(0,)]
+    assert cli.query("from duckdb_schemas() where schema_name = 'klaviyo_fivetran'") == []
     nothing_new = cli("run", "--select", "events")
     assert nothing_new.returncode == 0, nothing_new.stderr + nothing_new.stdout
     assert NOTHING_NEW in nothing_new.stdout

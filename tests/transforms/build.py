@@ -19,17 +19,18 @@ parsed: list[Path] = []
 """What the last build in this process knew of the project, by which the next need not read all of it again."""
 
 
-def build(workspace: Path, environment: Mapping[str, str], *arguments: str) -> dict[str, str]:
+def build(workspace: Path, environment: Mapping[str, str], *arguments: str, project: Path = PROJECT) -> dict[str, str]:
     """The outcome of every model and test by its name. Warnings of dbt fail the build."""
     folders = ["--target-path", str(workspace / "target"), "--log-path", str(workspace / "logs")]
-    project = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
+    where = ["--project-dir", str(project), "--profiles-dir", str(project)]
     own = workspace / "target" / PARSED
-    if parsed and not own.exists():
+    if project == PROJECT and parsed and not own.exists():
         own.parent.mkdir(exist_ok=True)
         shutil.copy(parsed[-1], own)
     with surroundings(environment):
-        result = dbtRunner().invoke(["--quiet", "--warn-error", "build", *project, *folders, *arguments])
-    parsed.append(own)
+        result = dbtRunner().invoke(["--quiet", "--warn-error", "build", *where, *folders, *arguments])
+    if project == PROJECT:
+        parsed.append(own)
     assert isinstance(result.result, RunExecutionResult), result.exception
     return {node.node.name: f"{node.status}: {node.message}".lower() for node in result.result.results}
 

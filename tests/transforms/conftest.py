@@ -20,6 +20,8 @@ from tests.transforms.shop import SHOP
 
 DATASET = "shop_raw"
 """Another name than the default, which the models have to follow."""
+FIVETRAN: Final = "fivetran__"
+"""How the models begin whose tables are named as Fivetran names them."""
 
 
 @dataclass
@@ -44,12 +46,16 @@ class Built:
             return database.execute(statement).fetchall()
 
     def columns(self, relation: str) -> list[tuple[str, str]]:
-        schema = "stg" if relation.startswith(("stg_", "int_", "seed_")) else "marts"
+        schema, table = "marts", relation
+        if relation.startswith(("stg_", "int_", "seed_")):
+            schema = "stg"
+        elif relation.startswith(FIVETRAN):
+            schema, table = "fivetran", relation.removeprefix(FIVETRAN)
         return [
             (name, of)
             for name, of in self.query(
                 "select column_name, data_type from information_schema.columns"
-                f" where table_schema = '{self.dataset}_{schema}' and table_name = '{relation}' order by ordinal_position"
+                f" where table_schema = '{self.dataset}_{schema}' and table_name = '{table}' order by ordinal_position"
             )
         ]
 
@@ -57,7 +63,12 @@ class Built:
 def build_duckdb(workspace: Path, account: Account, *arguments: str) -> Built:
     path = workspace / "warehouse.duckdb"
     write_duckdb(str(path), account, "klaviyo")
-    environment = {"KLAVIYO_DUCKDB_PATH": str(path), "KLAVIYO_TARGET": "duckdb", "KLAVIYO_DATASET": "klaviyo"}
+    environment = {
+        "KLAVIYO_DUCKDB_PATH": str(path),
+        "KLAVIYO_TARGET": "duckdb",
+        "KLAVIYO_DATASET": "klaviyo",
+        "KLAVIYO_FIVETRAN_COMPAT": "true",
+    }
     return Built(path, build(workspace, environment, *arguments), workspace=workspace)
 
 
@@ -101,6 +112,7 @@ def golden_on_postgres(postgres_url: str, tmp_path_factory: pytest.TempPathFacto
     environment = {
         "KLAVIYO_TARGET": "postgres",
         "KLAVIYO_DATASET": DATASET,
+        "KLAVIYO_FIVETRAN_COMPAT": "true",
         "KLAVIYO_POSTGRES_HOST": str(server.hostname),
         "KLAVIYO_POSTGRES_PORT": str(server.port),
         "KLAVIYO_POSTGRES_USER": str(server.username),

@@ -8,17 +8,19 @@ import psycopg2
 import pytest
 
 from pipelines.basis import RECORD
-from tests.transforms.conftest import DATASET, Built, failures
+from tests.transforms.conftest import DATASET, FIVETRAN, Built, failures
 
 FREE_FORM = ("JSON", "json")
 
 
 def models(built: Built) -> list[str]:
-    return [name for name in built.outcomes if name.startswith(("stg_", "int_", "dim_", "fct_", "mart_"))]
+    return [name for name in built.outcomes if name.startswith(("stg_", "int_", "dim_", "fct_", "mart_", FIVETRAN))]
 
 
 def rows(built: Built, model: str, names: list[str]) -> list[tuple[Any, ...]]:
-    found = built.query(f"select {', '.join(names)} from {model}")
+    table = f'{built.dataset}_fivetran."{model.removeprefix(FIVETRAN)}"' if model.startswith(FIVETRAN) else model
+    quoted = ", ".join(f'"{name}"' for name in names)
+    found = built.query(f"select {quoted} from {table}")
     return sorted(map(rounded, found), key=repr)
 
 

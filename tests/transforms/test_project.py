@@ -44,7 +44,7 @@ def test_staging_leaves_out_no_column(raw: RawTable, manifest: dict[str, Any]) -
     (model,) = (
         node
         for name, node in described(manifest).items()
-        if name.startswith("stg_") and f"source.klaviyo.klaviyo.{raw.name}" in node["depends_on"]["nodes"]
+        if name.startswith("stg_") and f"source.klaviyo_etl.klaviyo.{raw.name}" in node["depends_on"]["nodes"]
     )
     read = set(re.findall(r"\w+", model["compiled_code"]))
     unread = (

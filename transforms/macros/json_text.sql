@@ -6,7 +6,7 @@
   `among` are all the keys that a model lifts from the same column: an engine that can reads them in one pass.
 #}
 {% macro json_text(column, key, among=none) -%}
-  {{ return(adapter.dispatch('json_text', 'klaviyo')(column, key, among)) }}
+  {{ return(adapter.dispatch('json_text', 'klaviyo_etl')(column, key, among)) }}
 {%- endmacro %}
 
 

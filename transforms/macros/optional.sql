@@ -21,7 +21,7 @@
 
 {# What a warehouse calls a type of the raw tables: text, double, date, timestamp or json. #}
 {% macro raw_type(type) -%}
-  {{ return(adapter.dispatch('raw_type', 'klaviyo')(type)) }}
+  {{ return(adapter.dispatch('raw_type', 'klaviyo_etl')(type)) }}
 {%- endmacro %}
 
 

@@ -1,6 +1,6 @@
 {# A raw column whose name is a word of SQL. #}
 {% macro reserved(name) -%}
-  {{ return(adapter.dispatch('reserved', 'klaviyo')(name)) }}
+  {{ return(adapter.dispatch('reserved', 'klaviyo_etl')(name)) }}
 {%- endmacro %}
 
 
@@ -16,7 +16,7 @@
 
 {# A raw column whose name is longer than Postgres allows: dlt shortens it there, always to the same name. #}
 {% macro long_named(name) -%}
-  {{ return(adapter.dispatch('long_named', 'klaviyo')(name)) }}
+  {{ return(adapter.dispatch('long_named', 'klaviyo_etl')(name)) }}
 {%- endmacro %}
 
 

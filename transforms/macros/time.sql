@@ -1,6 +1,6 @@
 {# The calendar day on which an instant falls in a time zone (an IANA name). #}
 {% macro local_date(instant, zone) -%}
-  {{ return(adapter.dispatch('local_date', 'klaviyo')(instant, zone)) }}
+  {{ return(adapter.dispatch('local_date', 'klaviyo_etl')(instant, zone)) }}
 {%- endmacro %}
 
 
@@ -36,7 +36,7 @@
 
 {# The hour of the day, 0 to 23, at which an instant falls in a time zone. #}
 {% macro local_hour(instant, zone) -%}
-  {{ return(adapter.dispatch('local_hour', 'klaviyo')(instant, zone)) }}
+  {{ return(adapter.dispatch('local_hour', 'klaviyo_etl')(instant, zone)) }}
 {%- endmacro %}
 
 
@@ -62,7 +62,7 @@
 
 {# Whole days from one date to another. #}
 {% macro days_between(first, second) -%}
-  {{ return(adapter.dispatch('days_between', 'klaviyo')(first, second)) }}
+  {{ return(adapter.dispatch('days_between', 'klaviyo_etl')(first, second)) }}
 {%- endmacro %}
 
 
@@ -88,7 +88,7 @@
 
 {# A date some days later; earlier where they are negative. #}
 {% macro add_days(date, days) -%}
-  {{ return(adapter.dispatch('add_days', 'klaviyo')(date, days)) }}
+  {{ return(adapter.dispatch('add_days', 'klaviyo_etl')(date, days)) }}
 {%- endmacro %}
 
 
@@ -114,7 +114,7 @@
 
 {# Hours from one instant to another, with their fractions. #}
 {% macro hours_between(first, second) -%}
-  {{ return(adapter.dispatch('hours_between', 'klaviyo')(first, second)) }}
+  {{ return(adapter.dispatch('hours_between', 'klaviyo_etl')(first, second)) }}
 {%- endmacro %}
 
 

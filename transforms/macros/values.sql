@@ -1,6 +1,6 @@
 {# Money from text, as decimal(18, 4); null when it is no plain number or too large for the column. #}
 {% macro money(text) -%}
-  {{ return(adapter.dispatch('money', 'klaviyo')(text)) }}
+  {{ return(adapter.dispatch('money', 'klaviyo_etl')(text)) }}
 {%- endmacro %}
 
 
@@ -63,7 +63,7 @@
 
 {# A part of a whole as a fraction; null when there is no whole. #}
 {% macro rate(part, whole) -%}
-  {{ return(adapter.dispatch('rate', 'klaviyo')(part, whole)) }}
+  {{ return(adapter.dispatch('rate', 'klaviyo_etl')(part, whole)) }}
 {%- endmacro %}
 
 
@@ -117,7 +117,7 @@
 
 {# One of the pieces that a delimiter cuts a text into, from 1 on; the number may be a column. #}
 {% macro piece(text, delimiter, number) -%}
-  {{ return(adapter.dispatch('piece', 'klaviyo')(text, delimiter, number)) }}
+  {{ return(adapter.dispatch('piece', 'klaviyo_etl')(text, delimiter, number)) }}
 {%- endmacro %}
 
 

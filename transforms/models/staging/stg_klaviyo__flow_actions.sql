@@ -1,5 +1,5 @@
 {%- set next = ['next', 'next_if_true', 'next_if_false'] -%}
-{%- set delay = ['unit', 'value'] -%}
+{%- set settings = ['status', 'unit', 'value'] -%}
 
 with
 
@@ -19,11 +19,12 @@ final as (
         definition__type as action_type,
         definition__links as links,
         definition__data as settings,
+        {{ json_text('definition__data', 'status', settings) }} as status,
         {{ json_text('definition__links', 'next', next) }} as next_id,
         {{ json_text('definition__links', 'next_if_true', next) }} as next_if_true_id,
         {{ json_text('definition__links', 'next_if_false', next) }} as next_if_false_id,
-        {{ json_text('definition__data', 'unit', delay) }} as delay_unit,
-        {{ money(json_text('definition__data', 'value', delay)) }} as delay_value,
+        {{ json_text('definition__data', 'unit', settings) }} as delay_unit,
+        {{ money(json_text('definition__data', 'value', settings)) }} as delay_value,
 
         ---------- timestamps
         created as created_at,
