@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -18,6 +19,8 @@ from pipelines.warehouse import Tables, Warehouse, destination_errors
 from sources.klaviyo.tables import DELETED_AT
 
 LEFT_BY_DBT: Final = frozenset({"target", "logs", "dbt_packages"})
+SWITCHES: Final = ("KLAVIYO_FIVETRAN_COMPAT",)
+"""What the environment says of which models there are."""
 RECORD: Final = "last_build"
 """A table among the models: whoever drops them drops it, and dbt does before it builds any."""
 
@@ -27,7 +30,7 @@ class Basis:
     """What models are made from."""
 
     project: str
-    """A fingerprint of the dbt project, its variables included, and of dbt."""
+    """A fingerprint of the dbt project, its variables and switches included, and of dbt."""
     today: str
     """Models tell how long ago things were, by days of the account."""
     tables: Mapping[str, str]
@@ -70,6 +73,8 @@ def fingerprint(project: Path, packages: Sequence[str]) -> str:
     digest = hashlib.sha256()
     for package in packages:
         digest.update(f"{package} {version(package)}\n".encode())
+    for switch in SWITCHES:
+        digest.update(f"{switch} {os.environ.get(switch)}\n".encode())
     for file in sorted(project.rglob("*")):
         within = file.relative_to(project)
         if file.is_file() and file.suffix != ".md" and within.parts[0] not in LEFT_BY_DBT:

@@ -101,6 +101,8 @@ def test_another_project_or_another_day_builds_everything(place: Place, monkeypa
     place.rewrite("dbt_project.yml", "klaviyo_sunset_days: 180", "klaviyo_sunset_days: 90")
     assert place.refreshed() == BOTH, "a variable"
     assert place.ask("select days from klaviyo_marts.of_tags") == [(90,)]
+    monkeypatch.setenv("KLAVIYO_FIVETRAN_COMPAT", "true")
+    assert place.refreshed() == BOTH, "a switch"
     (place.project / "README.md").write_text("words")
     (place.project / "target").mkdir()
     (place.project / "target" / "of_lists.sql").write_text("what dbt leaves")

@@ -43,7 +43,7 @@
   builds models, or fails to, ends what the note says.
 #}
 {% macro end_last_build() -%}
-  {%- if execute and project_name == 'klaviyo' and flags.WHICH in ('build', 'run', 'seed') -%}
+  {%- if execute and project_name == 'klaviyo_etl' and flags.WHICH in ('build', 'run', 'seed') -%}
     {%- set note = adapter.get_relation(target.database, raw_dataset() ~ '_stg', 'last_build') -%}
     {%- if note is not none %}drop table {{ note }}{% endif -%}
   {%- endif -%}
