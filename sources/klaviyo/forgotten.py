@@ -13,7 +13,7 @@ from sources.klaviyo.policy import ALL, NEW, TablePolicy, Treatment
 from sources.klaviyo.pseudonyms import EMAIL, REDACTED, Pseudonyms
 
 if TYPE_CHECKING:
-    from sources.klaviyo.rows import Item
+    from sources.klaviyo.documents import Item
     from sources.klaviyo.tables import Table
 
 BASE64: Final = re.compile(rb"[A-Za-z0-9+/_-]{8,}={0,2}")

@@ -7,9 +7,11 @@ from datetime import datetime
 
 from sources.klaviyo.client import Client
 from sources.klaviyo.contract import Contract
-from sources.klaviyo.rows import Item, Page, PageReader, column
+from sources.klaviyo.documents import Item
+from sources.klaviyo.rows import Page, PageReader
 from sources.klaviyo.spec import MARKS, Resource
 from sources.klaviyo.tally import Tally
+from sources.klaviyo.values import column
 from sources.klaviyo.walk import Walk
 
 Listing = dict[str, datetime | None]

@@ -19,9 +19,9 @@ from pendulum import DateTime
 
 from sources.klaviyo.account import Account
 from sources.klaviyo.contract import Contract, Endpoint, ReportFacts
+from sources.klaviyo.documents import Links
 from sources.klaviyo.errors import MalformedPage
 from sources.klaviyo.planner import Here, Period, Question
-from sources.klaviyo.rows import Links
 from sources.klaviyo.tables import DELETED_AT, Column, arrow_schema, column_hints
 
 LONGEST_SERIES: Final = timedelta(days=60)

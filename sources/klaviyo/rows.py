@@ -8,14 +8,10 @@ an attribute that the contract does not know becomes a JSON column of its own na
 from __future__ import annotations
 
 import logging
-import math
 import re
-from array import array
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
-from itertools import accumulate
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -25,89 +21,22 @@ import xxhash
 from msgspec import Raw
 
 from sources.klaviyo.contract import ColumnType, Tree
+from sources.klaviyo.documents import Attributes, Included, Item, decode
 from sources.klaviyo.errors import MalformedPage
 from sources.klaviyo.policy import NO_POLICY, UNFIT, Policy, TablePolicy
 from sources.klaviyo.pseudonyms import Pseudonyms
 from sources.klaviyo.tables import ARROW, BOOKKEEPING, ROW_HASH, Column, Table, id_column
+from sources.klaviyo.values import OBJECTS, Values, column, joined, objects_of
 from sources.klaviyo.windows import Window
 
 log = logging.getLogger(__name__)
 
-Attributes = dict[str, Raw]
-Included = dict[tuple[str, str], "Item"]
-Values = Sequence[Raw | None]
-
-NULL: Final = b"null"
 PLAIN: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 """How columns are spelled in every warehouse."""
 PARTS: Final = re.compile(r"[a-z0-9]+")
 LONGEST_PLAIN: Final = 30
 SPELLED: Final = 8
 """Digits that tell spellings apart."""
-
-
-class Identifier(msgspec.Struct, gc=False):
-    id: str
-    type: str = ""
-
-
-class Relationship(msgspec.Struct, gc=False):
-    data: list[Identifier] | Identifier | None = None
-
-    @property
-    def identifiers(self) -> list[Identifier]:
-        return self.data if isinstance(self.data, list) else [self.data] if self.data else []
-
-
-class Item(msgspec.Struct, gc=False):
-    id: str
-    type: str
-    attributes: Attributes | None = None
-    relationships: dict[str, Relationship | None] | None = None
-
-    def related(self, relation: str) -> list[str]:
-        relationship = (self.relationships or {}).get(relation)
-        return [other.id for other in relationship.identifiers] if relationship else []
-
-    def related_one(self, relation: str) -> str | None:
-        relationship = self.relationships.get(relation) if self.relationships else None
-        data = relationship.data if relationship else None
-        if isinstance(data, Identifier):
-            return data.id
-        return data[0].id if data else None
-
-
-class Links(msgspec.Struct):
-    next: str | None = None
-
-
-class Document(msgspec.Struct):
-    data: list[Item] | Item
-    included: list[Item] | None = None
-    links: Links | None = None
-
-
-DOCUMENT: Final = msgspec.json.Decoder(Document)
-OBJECT: Final = msgspec.json.Decoder(Attributes | None)
-OBJECTS: Final = msgspec.json.Decoder(list[Attributes | None])
-
-ESCAPES: Final = re.compile(
-    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.", re.DOTALL
-)
-"""Pairs of surrogates, lone ones (in the group), and all other escapes."""
-
-
-def decode(body: bytes) -> Document:
-    """The document, with U+FFFD for half a surrogate pair, as a text cut within an emoji has it: no database takes those."""
-    try:
-        return DOCUMENT.decode(body)
-    except msgspec.DecodeError:
-        mended, halves = ESCAPES.subn(lambda escape: rb"\ufffd" if escape[1] else escape[0], body)
-        if mended == body:
-            raise
-        document = DOCUMENT.decode(mended)
-        log.warning("a page held halves of characters, loaded as U+FFFD (%d escapes looked at)", halves)
-        return document
 
 
 @dataclass(frozen=True)
@@ -410,154 +339,3 @@ def hash_of(names: Sequence[str], values: Iterable[Raw], pseudonyms: Pseudonyms 
     if pseudonyms:
         return pseudonyms.seal(xxhash.xxh3_128_digest(spelled))
     return xxhash.xxh3_64_intdigest(spelled) - (1 << 63)
-
-
-# --- columns -------------------------------------------------------------------------------------------------------
-
-DECODERS: Final[dict[ColumnType, msgspec.json.Decoder[Any]]] = {
-    "text": msgspec.json.Decoder(list[str | None]),
-    "bigint": msgspec.json.Decoder(list[int | None]),
-    "double": msgspec.json.Decoder(list[float | None]),
-    "bool": msgspec.json.Decoder(list[bool | None]),
-    "timestamp": msgspec.json.Decoder(list[str | None]),
-    "date": msgspec.json.Decoder(list[str | None]),
-}
-
-
-FIRST_INSTANT: Final = int(datetime(1, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
-LAST_INSTANT: Final = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp()) * 1_000_000
-
-
-def column(values: Values, of: ColumnType) -> tuple[pa.Array, Values]:
-    """The values as an Arrow array, and those that did not fit in their places."""
-    if values.count(None) == len(values):
-        return pa.nulls(len(values), ARROW[of]), ()
-    if of == "json":
-        return json_column([NULL if value is None else value for value in values]), ()
-    try:
-        fit = pa.array(DECODERS[of].decode(listed(values))).cast(ARROW[of])
-    except (msgspec.MsgspecError, pa.ArrowInvalid, OverflowError):
-        return one_by_one(values, of)
-    if of == "timestamp" and not within_calendar(fit):
-        return one_by_one(values, of)
-    return fit, ()
-
-
-def objects_of(values: Values) -> tuple[Sequence[Attributes | None], Values]:
-    """The values as objects, and those that are none in their places."""
-    try:
-        return OBJECTS.decode(listed(values)), ()
-    except msgspec.ValidationError:
-        objects = [one_object(value) for value in values]
-        return objects, [
-            None if value is None or bytes(value) == NULL or found is not None else value
-            for value, found in zip(values, objects, strict=True)
-        ]
-
-
-def one_object(value: Raw | None) -> Attributes | None:
-    try:
-        return None if value is None else OBJECT.decode(value)
-    except msgspec.ValidationError:
-        return None
-
-
-def listed(values: Values) -> bytes:
-    """The values as one JSON list."""
-    return b"[" + b",".join([NULL if value is None else value for value in values]) + b"]"
-
-
-def json_column(values: Sequence[Raw | bytes]) -> pa.Array:
-    """JSON as it is spelled, as text; a JSON null is none."""
-    texts = joined(values)
-    nulls = pc.equal(texts, NULL.decode())
-    return pc.if_else(nulls, None, texts) if nulls.true_count else texts
-
-
-def joined(values: Sequence[Raw | bytes]) -> pa.Array:
-    """The values as texts, copied once and not looked at."""
-    offsets = array("i", accumulate(map(len, values), initial=0))
-    return pa.Array.from_buffers(pa.string(), len(values), [None, *map(pa.py_buffer, (offsets, b"".join(values)))])
-
-
-def within_calendar(instants: pa.Array) -> bool:
-    """Whether all of them have a date in the years 1 to 9999, in UTC."""
-    span = pc.min_max(instants.cast(pa.int64())).as_py()
-    return span["min"] is None or (span["min"] >= FIRST_INSTANT and span["max"] <= LAST_INSTANT)
-
-
-def one_by_one(values: Values, of: ColumnType) -> tuple[pa.Array, Values]:
-    fit: list[Any] = []
-    unfit: list[Raw | None] = []
-    for value in values:
-        try:
-            converted = None if value is None else pa.scalar(LENIENT[of](value), ARROW[of]).as_py()
-        except (msgspec.MsgspecError, pa.ArrowInvalid, ValueError, OverflowError, InvalidOperation):
-            fit.append(None)
-            unfit.append(value)
-        else:
-            fit.append(converted)
-            unfit.append(None)
-    return pa.array(fit, ARROW[of]), unfit
-
-
-def lenient_text(value: Raw) -> str | None:
-    """Text, or a number or truth value as Klaviyo spelled it."""
-    decoded = msgspec.json.decode(value)
-    if isinstance(decoded, dict | list):
-        raise ValueError("not text")  # noqa: TRY004 - the caller asks whether the value fits, not for its type
-    return decoded if isinstance(decoded, str) or decoded is None else bytes(value).decode()
-
-
-def lenient_instant(value: Raw) -> datetime | None:
-    """Any ISO 8601 spelling; without an offset it is UTC, as all of Klaviyo's times are."""
-    text = msgspec.json.decode(value, type=str | None)
-    if text is None:
-        return None
-    parsed = datetime.fromisoformat(text)
-    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
-
-
-def lenient_date(value: Raw) -> date | None:
-    instant = lenient_instant(value)
-    return instant.date() if instant else None
-
-
-def lenient_number(value: Raw) -> Decimal | None:
-    """A finite number with all its digits, spelled as text or not."""
-    spelled = bytes(value)[:1] in {b'"', b"n"}
-    text = msgspec.json.decode(value, type=str | None) if spelled else bytes(value).decode()
-    if text is None:
-        return None
-    number = Decimal(text)
-    if not number.is_finite():
-        raise ValueError("not a number")
-    return number
-
-
-def lenient_integer(value: Raw) -> int | None:
-    number = lenient_number(value)
-    if number is None:
-        return None
-    if abs(number.adjusted()) > DIGITS_OF_BIGINT or number != int(number):
-        raise ValueError("not an integer of 64 bits")
-    return int(number)
-
-
-def lenient_double(value: Raw) -> float | None:
-    number = lenient_number(value)
-    if number is not None and math.isinf(float(number)):
-        raise ValueError("beyond a double")
-    return None if number is None else float(number)
-
-
-DIGITS_OF_BIGINT: Final = 20
-
-LENIENT: Final[dict[ColumnType, Callable[[Raw], Any]]] = {
-    "text": lenient_text,
-    "bigint": lenient_integer,
-    "double": lenient_double,
-    "bool": lambda value: msgspec.json.decode(value, type=bool | None),
-    "timestamp": lenient_instant,
-    "date": lenient_date,
-}

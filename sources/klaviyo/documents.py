@@ -1,0 +1,78 @@
+"""A page as Klaviyo sends it: JSON:API documents, parsed as far as to the raw values of attributes."""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+log = logging.getLogger(__name__)
+
+Attributes = dict[str, Raw]
+Included = dict[tuple[str, str], "Item"]
+"""By type and id."""
+
+
+class Identifier(msgspec.Struct, gc=False):
+    id: str
+    type: str = ""
+
+
+class Relationship(msgspec.Struct, gc=False):
+    data: list[Identifier] | Identifier | None = None
+
+    @property
+    def identifiers(self) -> list[Identifier]:
+        return self.data if isinstance(self.data, list) else [self.data] if self.data else []
+
+
+class Item(msgspec.Struct, gc=False):
+    id: str
+    type: str
+    attributes: Attributes | None = None
+    relationships: dict[str, Relationship | None] | None = None
+
+    def related(self, relation: str) -> list[str]:
+        relationship = (self.relationships or {}).get(relation)
+        return [other.id for other in relationship.identifiers] if relationship else []
+
+    def related_one(self, relation: str) -> str | None:
+        relationship = self.relationships.get(relation) if self.relationships else None
+        data = relationship.data if relationship else None
+        if isinstance(data, Identifier):
+            return data.id
+        return data[0].id if data else None
+
+
+class Links(msgspec.Struct):
+    next: str | None = None
+
+
+class Document(msgspec.Struct):
+    data: list[Item] | Item
+    included: list[Item] | None = None
+    links: Links | None = None
+
+
+DOCUMENT: Final = msgspec.json.Decoder(Document)
+
+ESCAPES: Final = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.", re.DOTALL
+)
+"""Pairs of surrogates, lone ones (in the group), and all other escapes."""
+
+
+def decode(body: bytes) -> Document:
+    """The document, with U+FFFD for half a surrogate pair, as a text cut within an emoji has it: no database takes those."""
+    try:
+        return DOCUMENT.decode(body)
+    except msgspec.DecodeError:
+        mended, halves = ESCAPES.subn(lambda escape: rb"\ufffd" if escape[1] else escape[0], body)
+        if mended == body:
+            raise
+        document = DOCUMENT.decode(mended)
+        log.warning("a page held halves of characters, loaded as U+FFFD (%d escapes looked at)", halves)
+        return document
