@@ -42,9 +42,9 @@ def _row(result: Result, ours: Result | None) -> tuple[str, ...]:
 
 
 def _ours(result: Result, results: Sequence[Result]) -> Result | None:
-    """Our run of the same; the floor is a part of a first load."""
-    scenario = "first load" if result.scenario == "floor" else result.scenario
-    same = (one for one in results if (one.system, one.scenario, one.limits) == ("ours", scenario, result.limits))
+    """Our run of the same."""
+    ours = (one for one in results if one.system.startswith("ours"))
+    same = (one for one in ours if (one.scenario, one.limits) == (result.scenario, result.limits))
     return next(same, None)
 
 

@@ -101,6 +101,12 @@ class Job:
 
     name: str
     folder: Path
+    select: str = "events,event_attributions,profiles"
+    """The collections that ours loads first."""
+
+    @property
+    def events_alone(self) -> bool:
+        return self.select == "events"
 
     @property
     def database(self) -> Path:
@@ -116,7 +122,7 @@ class Job:
         if self.name == "ours":
             run = [sys.executable, "-m", "pipelines", "run", "--no-transform", "--select"]
             if since is None:
-                return [*run, "events,event_attributions,profiles"]
+                return [*run, self.select]
             return [*run, "events,event_attributions", "--start", f"{datetime.fromtimestamp(since, UTC):%FT%TZ}"]
         run = [sys.executable, "-m", "benchmarks.plain_dlt", "--url", url, "--database", str(self.database)]
         lag = ["--select", "events", "--lag", str(latest - since)] if since is not None else []
@@ -184,13 +190,16 @@ class Bench(AbstractContextManager["Bench"]):
         """Run a system once, and count."""
         last = size.account.events.at(size.events - 1).second
         command = job.command(served.url, since=since, latest=last)
-        measure = Measure(self, served, size, scenario, job.name, limits, latency)
+        system = f"{job.name}, events alone" if job.events_alone else job.name
+        measure = Measure(self, served, size, scenario, system, limits, latency)
         with measure:
             used = usage.run(command, job.folder, job.environment(served.url), self.options.timeout)
         events, profiles = job.tables
-        found = compare(size.account, in_table(job.database, events), in_table(job.database, profiles))
+        listed = None if job.events_alone else in_table(job.database, profiles)
+        found = compare(size.account, in_table(job.database, events), listed)
+        rows = size.events if job.events_alone else size.events + size.profiles
         handled = {"nothing new": 0, "re-read": size.events - size.account.events.index(since or 0)}
-        return measure.result(used, handled.get(scenario, size.events + size.profiles), found)
+        return measure.result(used, handled.get(scenario, rows), found)
 
 
 @dataclass
@@ -293,7 +302,7 @@ def airbyte_read(bench: Bench) -> Iterator[Result]:
 
 
 def floor(bench: Bench) -> Iterator[Result]:
-    """The same pages fetched by our client and dropped, at once; and from disk into the table by DuckDB."""
+    """Events alone: pages fetched by our client and dropped, at once; from disk into the table by DuckDB; and loaded by us."""
     if "floor" not in bench.options.systems:
         return
     size = bench.size()
@@ -314,6 +323,11 @@ def floor(bench: Bench) -> Iterator[Result]:
         with measure:
             used = usage.run(load, folder, environment, bench.options.timeout)
         yield measure.result(used, size.events, compare(size.account, in_table(database, "events"), None))
+        shutil.rmtree(folder)
+        if "ours" in bench.options.systems:
+            folder.mkdir()
+            job = Job("ours", folder, select="events")
+            yield bench.run(job, size, served, "floor", limits="off", latency=bench.options.latency)
 
 
 SCENARIOS: Final[dict[str, Callable[[Bench], Iterator[Result]]]] = {
