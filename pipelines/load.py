@@ -19,6 +19,7 @@ from pendulum import DateTime
 
 from pipelines import definitions, memberships
 from pipelines.absence import ABSENCE_COLUMNS, ABSENCES, mark_vanished
+from pipelines.drift import untold
 from pipelines.errors import ConfigurationError, Exit, RunError
 from pipelines.forgetting import with_tombstones
 from pipelines.history import Looking
@@ -28,11 +29,12 @@ from pipelines.merges import MERGE_COLUMNS, MERGES
 from pipelines.policy import changed_tables, refuse_mixture, treat_what_is_gone
 from pipelines.progress import Watch
 from pipelines.reports import REPORT_NAMES, report_names, reporting
-from pipelines.runs import RUN_COLUMNS, RUNS, Run, record, resource
+from pipelines.runs import RUN_COLUMNS, RUNS, Run, record, resource, states
 from pipelines.settings import Settings
 from pipelines.warehouse import SCHEMA, Tables, Warehouse, chain, destination_errors, explain
 from sources.klaviyo import REVISION
 from sources.klaviyo.client import Client
+from sources.klaviyo.drift import Change
 from sources.klaviyo.errors import KlaviyoError, RevisionRetired, Unauthorized, UnknownResource
 from sources.klaviyo.extraction import Extraction
 from sources.klaviyo.held import Held
@@ -127,6 +129,7 @@ def load(settings: Settings, warehouse: Warehouse, request: Request, watch: Watc
         load_packages(pipeline, warehouse, reports)
         run.vanished |= reports.vanished
         with destination_errors(warehouse):
+            run.changes = told_first(pipeline)
             run.finish(*outcome(run.tallies))
             looking = Looking(
                 pipeline,
@@ -148,6 +151,12 @@ def load(settings: Settings, warehouse: Warehouse, request: Request, watch: Watc
             raise
         raise failure from error
     return run
+
+
+def told_first(pipeline: dlt.Pipeline) -> list[Change]:
+    """What of the schema this run is the first to tell."""
+    with pipeline.sql_client() as client:
+        return untold(Tables(client), states(pipeline))
 
 
 def settle_policy(pipeline: dlt.Pipeline, extraction: Extraction, walk: Walk, first_load_id: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from pipelines import drift
 from pipelines.comparisons import STATUSES, Comparisons
 from pipelines.forgetting import Forgetting
 from pipelines.lateness import ENOUGH_DAYS, Band, Lateness
@@ -66,8 +67,8 @@ def print_run(console: Console, run: Run) -> None:
             console.print(f"{tally.resource}: {tally.error}", style="red", highlight=False)
         if tally.note:
             console.print(f"{tally.resource}: {tally.note}", style="yellow", highlight=False)
-        if tally.new_columns:
-            console.print(f"new columns that Klaviyo added: {', '.join(sorted(tally.new_columns))}", style="yellow")
+    for change in run.changes:
+        console.print(drift.spelled(change), style="yellow", highlight=False)
     requests, loaded = sum(t.requests for t in run.tallies), sum(sum(t.rows.values()) for t in run.tallies)
     console.print(f"{loaded:,} rows loaded with {requests:,} requests in {run.seconds:.1f} s")
 
@@ -165,6 +166,9 @@ def print_status(console: Console, place: str, status: Status, tiers: Sequence[T
         console.print(f"verified at {cell(status.verified.at)}: {told}\n", highlight=False)
     if status.lateness:
         print_lateness(console, status.lateness, tiers)
+    if status.changes:
+        console.print(table(("last schema changes", "resource", "attribute", "what", "detail"), status.changes))
+        console.print()
     console.print(table(("last runs", "finished", "exit", "why", "received", "requests"), status.runs))
 
 

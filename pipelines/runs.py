@@ -17,10 +17,12 @@ from dlt.common.pipeline import LoadInfo
 from dlt.extract import DltResource
 from pendulum import DateTime
 
+from pipelines.drift import CHANGE_COLUMNS, SCHEMA_CHANGES, change_row
 from pipelines.errors import Exit
 from pipelines.lateness import REREAD_COLUMNS, REREADS, Reread
 from pipelines.warehouse import SCHEMA
 from sources.klaviyo import ledger
+from sources.klaviyo.drift import Change
 from sources.klaviyo.extraction import FIELD_POLICIES
 from sources.klaviyo.sweeping import PREFIX
 from sources.klaviyo.tables import Column, arrow_schema, column_hints
@@ -60,7 +62,6 @@ RUN_RESOURCE_COLUMNS: Final = (
     Column("parents_gone", "bigint"),
     Column("loaded", "json"),
     Column("vanished", "json"),
-    Column("new_columns", "json"),
 )
 WINDOW_COLUMNS: Final = (
     Column("resource", "text"),
@@ -89,6 +90,8 @@ class Run:
     """Tables of which all rows are now treated alike, after a change of the field policy, and the policy's fingerprint."""
     rereads: list[Reread] = field(default_factory=list)
     """What was read again, and found late."""
+    changes: list[Change] = field(default_factory=list)
+    """What Klaviyo sends otherwise than the contract tells, and was not told before."""
 
     def __post_init__(self) -> None:
         self.began = time.monotonic()
@@ -111,6 +114,9 @@ def record(pipeline: dlt.Pipeline, run: Run, *more: DltResource) -> None:
         dlt.resource(note_policies(run), name="field_policies"),
         resource(RUN_RESOURCES, RUN_RESOURCE_COLUMNS, [tally_row(run, tally) for tally in run.tallies], "append"),
         resource(REREADS, REREAD_COLUMNS, [one.row(run.id, run.started_at) for one in run.rereads], "append"),
+        resource(
+            SCHEMA_CHANGES, CHANGE_COLUMNS, [change_row(one, run.id, run.started_at) for one in run.changes], "append"
+        ),
         resource(WINDOWS, WINDOW_COLUMNS, window_rows(pipeline), "replace"),
         *more,
     )
@@ -176,7 +182,6 @@ def tally_row(run: Run, tally: Tally) -> dict[str, Any]:
         "parents_gone": tally.gone,
         "loaded": json.dumps(tally.rows),
         "vanished": json.dumps({table: count for table, count in run.vanished.items() if table in tally.tables}),
-        "new_columns": json.dumps(sorted(tally.new_columns)),
     }
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
+from pipelines.drift import last_changes
 from pipelines.lateness import Lateness, lateness
 from pipelines.reports import REPORT_NAMES, Spending, all_spending
 from pipelines.runs import RUN_RESOURCES, RUNS, states, window_rows
@@ -13,6 +14,8 @@ from pipelines.verify import Last, last_verification
 from pipelines.warehouse import Tables, Warehouse, destination_errors
 from sources.klaviyo.resources import ALL_NAMES
 from sources.klaviyo.tables import DELETED_AT
+
+CHANGES: Final = 10
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,8 @@ class Status:
     """Report, and what the last run has left of it."""
     verified: Last | None
     lateness: Lateness | None
+    changes: Sequence[Sequence[Any]]
+    """Of the schema, the last that were told: when, resource, attribute, kind, detail."""
 
 
 def status(warehouse: Warehouse, revision: str, share: float, runs: int = 5) -> Status:
@@ -39,6 +44,7 @@ def status(warehouse: Warehouse, revision: str, share: float, runs: int = 5) -> 
         return Status(
             verified=last_verification(tables),
             lateness=lateness(tables),
+            changes=last_changes(tables, CHANGES),
             runs=tables.rows(
                 f"SELECT r.started_at, r.finished_at, r.exit_code, r.message, "  # noqa: S608 - names are ours
                 f"coalesce(sum(w.received), 0), coalesce(sum(w.requests), 0) FROM {tables.name(RUNS)} r "

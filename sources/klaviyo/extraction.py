@@ -103,7 +103,9 @@ class Extraction:
     def resource(self, walk: Walk) -> DltResource:
         def rows() -> Iterator[Any]:
             self.notice_policy(walk)
-            yield from self.read(walk)
+            if not walk.tally.ended:
+                yield from self.read(walk)
+                walk.tally.drift.note(dlt.current.resource_state(), all_read=walk.tally.status == "complete")
 
         return dlt.resource(rows, name=walk.host.name, parallelized=True)
 

@@ -43,9 +43,7 @@ class Handing:
                 continue
             self.walk.tally.rows[name] += rows.num_rows
             added = [column for column in page.columns[name] if column not in self.columns[name]]
-            if added:
-                self.walk.tally.new_columns |= {f"{name}.{column.name}" for column in added}
-                self.columns[name] += tuple(added)
+            self.columns[name] += tuple(added)
             self.held[name].append(rows)
             self.held_bytes[name] += rows.nbytes
             if self.held_bytes[name] >= ENOUGH:

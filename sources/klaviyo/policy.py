@@ -190,6 +190,9 @@ class TablePolicy:
             return values
         return [None if value is None else Raw(node.treat(bytes(value))) for value in values]
 
+    def hashes(self, column: str) -> bool:
+        return self.node(column).treatment == "hash"
+
     def drops_relation(self, column: str) -> bool:
         return self.rules.get(column_path(column)) == "drop"
 

@@ -93,6 +93,7 @@ class Reading:
     def take(self, delivery: Delivery[Rows]) -> Iterator[object]:
         """Yield a page's rows as dlt wants them; once they are taken, what has been read with them counts."""
         yield from self.handing.rows(delivery.rows)
+        self.walk.tally.drift.add(delivery.rows.drift)
         self.walk.tally.count(unchanged=delivery.rows.unchanged)
         self.walk.tally.lanes = self.lanes.most_at_once
         if delivery.read:

@@ -20,6 +20,7 @@ from sources.klaviyo.account import Account
 from sources.klaviyo.aggregates import Aggregate
 from sources.klaviyo.client import Client
 from sources.klaviyo.contract import Endpoint
+from sources.klaviyo.drift import Change
 from sources.klaviyo.errors import KlaviyoError, MalformedPage, NotPermitted, QuotaSpent, RevisionRetired, Unauthorized
 from sources.klaviyo.handing import declared, empty
 from sources.klaviyo.held import Held, Nothing
@@ -230,7 +231,11 @@ class Reading:
         if len(keys) < len(rows):
             raise MalformedPage(f"{self.name}: Klaviyo told of one thing twice in one answer")
         known = {column.name for column in self.table.columns}
-        self.tally.new_columns |= {f"{self.table.name}.{name}" for row in rows for name in row.keys() - known}
+        self.tally.drift.changes |= {
+            Change(self.table.name, name, "new_attribute", "not loaded: a statistic that was not asked for")
+            for row in rows
+            for name in row.keys() - known
+        }
         self.tally.rows[self.table.name] += len(rows)
         return pa.Table.from_pylist([*rows, *gone], schema=self.table.schema)
 
@@ -257,6 +262,7 @@ class Reading:
     def note(self, question: Question, state: Callable[[], State]) -> None:
         """Keep which days have been read for good, and when open ones of a metric were read."""
         noted, metric = state(), question.metric
+        self.tally.drift.note(noted, all_read=False)
         read_of = noted.setdefault("read_of", {})
         read_of[metric] = spelled(union([*windows(read_of.get(metric, ())), question.for_good]))
         noted["windows_read"] = {self.name: spelled(common([windows(read_of.get(one, ())) for one in self.metrics]))}

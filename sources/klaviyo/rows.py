@@ -22,6 +22,7 @@ from msgspec import Raw
 
 from sources.klaviyo.contract import ColumnType, Tree
 from sources.klaviyo.documents import Attributes, Included, Item, decode
+from sources.klaviyo.drift import Change, Drift, Kind, new_values, other_types
 from sources.klaviyo.errors import MalformedPage
 from sources.klaviyo.policy import NO_POLICY, UNFIT, Policy, TablePolicy
 from sources.klaviyo.pseudonyms import Pseudonyms
@@ -68,6 +69,8 @@ class Rows:
     columns: dict[str, tuple[Column, ...]]
     unchanged: int
     """Objects that the warehouse has just so."""
+    drift: Drift = field(default_factory=Drift)
+    """What is otherwise than the contract tells."""
 
 
 @dataclass(frozen=True)
@@ -122,12 +125,12 @@ class PageReader:
         if forgotten := self.policy.forgotten:
             places = [place for place, item in enumerate(items) if forgotten.left(item, self.tables)]
             items, hashes = [items[place] for place in places], [hashes[place] for place in places if hashes]
-        tables, columns = {}, {}
+        tables, columns, drift = {}, {}, Drift()
         for table in self.tables:
-            builder = Builder(table, self.policy.of(table.name), pseudonyms)
+            builder = Builder(table, self.policy.of(table.name), pseudonyms, drift)
             tables[table.name] = builder.build(items, page, hashes)
             columns[table.name] = builder.columns
-        return Rows(tables, columns, unchanged=unchanged)
+        return Rows(tables, columns, unchanged, drift)
 
     @property
     def single(self) -> bool:
@@ -155,10 +158,11 @@ def inside(page: Page, within: Window | None) -> list[Item]:
 class Builder:
     """One table's rows of one page. `columns` is complete once built: the table's own, and what the page added."""
 
-    def __init__(self, table: Table, policy: TablePolicy | None, pseudonyms: Pseudonyms | None) -> None:
+    def __init__(self, table: Table, policy: TablePolicy | None, pseudonyms: Pseudonyms | None, drift: Drift) -> None:
         self.table = table
         self.policy = policy
         self.pseudonyms = pseudonyms
+        self.drift = drift
         self.arrays: dict[str, pa.Array] = {}
         self.types: dict[str, ColumnType] = {}
 
@@ -244,19 +248,28 @@ class Builder:
             self.add(name, "text", [None if dropped else item.related_one(relation) for item in items])
         self.attributes(self.table.attributes, [item.attributes for item in items])
 
-    def attributes(self, tree: Tree, objects: Sequence[Attributes | None], prefix: str = "") -> None:
+    def attributes(self, tree: Tree, objects: Sequence[Attributes | None], prefix: str = "", place: str = "") -> None:
+        """Columns of the attributes at a place; their names begin with the prefix."""
+        drift, table = self.drift, self.table.name
+        drift.objects[table, place] += len(objects) - objects.count(None)
         for name, of in tree.items():
             values = [attributes.get(name) if attributes else None for attributes in objects]
+            drift.sent[table, place, name] += len(values) - values.count(None)
             if isinstance(of, dict):
-                self.nested(of, values, prefix + name)
+                self.nested(of, values, prefix + name, place + name)
             else:
-                self.scalars(of, values, prefix + name)
+                self.scalars(of, values, prefix + name, place + name)
         if self.table.resource.fields:
             return
         for name in dict.fromkeys(key for attributes in objects if attributes for key in attributes if key not in tree):
             values = [attributes.get(name) if attributes else None for attributes in objects]
             kept = values if self.policy is None else self.policy.treated(prefix + name, values, new=True)
-            self.put(self.free(prefix, name), "json", column(kept, "json")[0])
+            column_name = self.free(prefix, name)
+            self.put(column_name, "json", column(kept, "json")[0])
+            self.tell(place + name, "new_attribute", f"column {column_name}")
+
+    def tell(self, attribute: str, kind: Kind, detail: str) -> None:
+        self.drift.changes.add(Change(self.table.name, attribute, kind, detail))
 
     def free(self, prefix: str, name: str) -> str:
         """A column's name for an attribute that the contract does not know: its own, where that is free and spelled as columns are.
@@ -275,17 +288,25 @@ class Builder:
         plain = plain if PLAIN.fullmatch(plain) else f"attribute_{plain}".rstrip("_")
         return f"{prefix}{plain}__x{xxhash.xxh3_64_hexdigest(own.encode())[:SPELLED]}"
 
-    def nested(self, tree: Tree, values: Values, name: str) -> None:
+    def nested(self, tree: Tree, values: Values, name: str, attribute: str) -> None:
         objects, unfit = objects_of(values)
-        self.attributes(tree, objects, "" if name == self.table.resource.lifted else f"{name}__")
+        self.attributes(tree, objects, "" if name == self.table.resource.lifted else f"{name}__", f"{attribute}.")
+        for told in other_types(unfit, unfit, "object"):
+            self.tell(attribute, "other_type", told)
         if self.policy is not None:
             unfit = self.policy.treated(name, unfit)
         self.keep_unfit(name, unfit)
 
-    def scalars(self, of: ColumnType, values: Values, name: str) -> None:
+    def scalars(self, of: ColumnType, values: Values, name: str, attribute: str) -> None:
         if self.policy is not None:
             values = self.policy.treated(name, values)
         fit, unfit = column(values, of)
+        if unfit:
+            for told in other_types(values, unfit, of):
+                self.tell(attribute, "other_type", told)
+        if (listed := self.table.values.get(name)) and not (self.policy and self.policy.hashes(name)):
+            for value in new_values(pc.unique(fit).to_pylist(), listed):
+                self.tell(attribute, "new_value", value)
         self.put(name, of, fit)
         self.keep_unfit(name, unfit)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
@@ -60,6 +60,8 @@ class Table:
     """The column that names the object in whose `relationships`, or in whose collection, a row was found."""
     included: str = ""
     """The type of the rows, where they are not the collection's own objects."""
+    values: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """By column, those that the contract lists."""
 
     @property
     def name(self) -> str:
@@ -155,7 +157,16 @@ def full_table(resource: Resource, contract: Contract) -> Table:
         for column in table(other, latest_contract(other)).columns
         if column.name not in there
     ]
-    return replace(own, elsewhere=tuple(dict.fromkeys(others)))
+    return replace(own, elsewhere=tuple(dict.fromkeys(others)), values=listed_values(resource, contract))
+
+
+def listed_values(resource: Resource, contract: Contract) -> dict[str, frozenset[str]]:
+    if resource.links or resource.each:
+        return {}
+    endpoint = contract.collection(resource.endpoint)
+    whole = contract.objects[endpoint.object]
+    shape = contract.included(endpoint, whole.related[resource.include]) if resource.include else whole
+    return {name.removeprefix(f"{resource.lifted}__"): values for name, values in shape.values.items()}
 
 
 def every_table(revision: str) -> dict[str, Table]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from sources.klaviyo.drift import Drift
 from sources.klaviyo.rereads import Cell
 from sources.klaviyo.windows import Window
 
@@ -48,8 +49,8 @@ class Tally:
     """Rows handed to each table."""
     lanes: int = 0
     """The most lanes at once."""
-    new_columns: set[str] = field(default_factory=set)
-    """`table.column` that the contract does not know, or that did not fit their type."""
+    drift: Drift = field(default_factory=Drift)
+    """What was otherwise than the contract tells."""
 
     @property
     def ended(self) -> bool:

@@ -75,6 +75,8 @@ class ObjectType:
     to_one: dict[str, str]
     """The type that each relationship leads to."""
     to_many: dict[str, str]
+    values: dict[str, frozenset[str]] = field(default_factory=dict)
+    """By column, the values that the document lists; Klaviyo adds to them freely."""
 
     @property
     def related(self) -> dict[str, str]:
@@ -182,4 +184,5 @@ def _object(facts: dict[str, Any]) -> ObjectType:
         attributes=facts.get("attributes", {}),
         to_one={name: relation["type"] for name, relation in relationships.items() if not relation["many"]},
         to_many={name: relation["type"] for name, relation in relationships.items() if relation["many"]},
+        values={name: frozenset(values) for name, values in facts.get("values", {}).items()},
     )

@@ -3,7 +3,7 @@
     python -m sources.klaviyo.contract.extract openapi.json
 
 writes `<revision>.json` beside this module: every readable `/api` endpoint (limits, scopes, paging, filters, sorts,
-includes, fieldsets, what a report tells) and every response object's attributes and relationships. Facts only; no prose
+includes, fieldsets, what a report tells) and every response object's attributes, their listed values, and relationships. Facts only; no prose
 is carried over.
 A new revision is this one command and a diff to read.
 """
@@ -13,10 +13,13 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Iterator
+from functools import reduce
 from pathlib import Path
 from typing import Any, Final
 
 Json = dict[str, Any]
+Known = dict[str, "Known"] | frozenset[str] | None
 
 # A union of message or action shapes wider than this is a document, not a set of columns.
 WIDEST_FLATTENED_UNION: Final = 60
@@ -72,6 +75,33 @@ class Document:
             tree = self.column_type(member) if tree is None else merge(tree, self.column_type(member))
         assert tree is not None
         return "json" if isinstance(tree, dict) and width(tree) > WIDEST_FLATTENED_UNION else tree
+
+    def known_values(self, schema: Json) -> Known:
+        """The values that the document lists of a text, or a tree of them; nothing where it may be any."""
+        schema = self.resolve(schema)
+        members = [self.known_values(member) for key in ("oneOf", "anyOf") for member in schema.get(key, ())]
+        if members:
+            return reduce(either, members)
+        if "properties" in schema:
+            return {name: self.known_values(prop) for name, prop in schema["properties"].items()}
+        return frozenset(schema["enum"]) if schema.get("type") == "string" and "enum" in schema else None
+
+
+def either(left: Known, right: Known) -> Known:
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left | {name: either(left[name], known) if name in left else known for name, known in right.items()}
+    if isinstance(left, frozenset) and isinstance(right, frozenset):
+        return left | right
+    return None
+
+
+def listed(known: Known, path: str = "") -> Iterator[tuple[str, list[str]]]:
+    """The attributes of which all values are known, by their path."""
+    if isinstance(known, dict):
+        for name, inner in known.items():
+            yield from listed(inner, f"{path}__{name}" if path else name)
+    elif known:
+        yield path, sorted(known)
 
 
 def merge(left: str | Json, right: str | Json) -> str | Json:
@@ -192,6 +222,7 @@ class Contract:
         facts: Json = {"type": kind}
         if "attributes" in prop:
             facts["attributes"] = self.api.column_type(prop["attributes"])
+            facts |= {"values": known} if (known := dict(listed(self.api.known_values(prop["attributes"])))) else {}
         if "relationships" in prop:
             facts["relationships"] = {
                 name: self.relationship(value) for name, value in prop["relationships"].get("properties", {}).items()
