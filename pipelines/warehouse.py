@@ -120,7 +120,7 @@ class Warehouse:
 
     def refuse_ambiguous_file(self, path: Path) -> None:
         """DuckDB calls a database by its file's name, and then cannot tell it from a schema of that name."""
-        schemas = {self.dataset, *(f"{self.dataset}_{layer}" for layer in ("staging", "stg", "marts"))}
+        schemas = {self.dataset, *(f"{self.dataset}_{layer}" for layer in ("staging", "stg", "marts", "fivetran"))}
         if path.stem.lower() in schemas:
             raise ConfigurationError(
                 f"destination duckdb: a file named {path.name} clashes with the schema {path.stem.lower()} inside it; "
