@@ -69,7 +69,7 @@ class WarehouseRows:
                     self.tables.client.close_connection()
                     self.tables = None
 
-    def has(self, table: Table) -> bool:
+    def has(self, table: Table | ReportTable) -> bool:
         """As far as dlt made it."""
         return {self.normalized(column.name) for column in table.columns} <= self.columns[table.name]
 

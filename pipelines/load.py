@@ -18,18 +18,18 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from pendulum import DateTime
 
 from pipelines import definitions, memberships
-from pipelines.absence import ABSENCE_COLUMNS, ABSENCES, mark_vanished
+from pipelines.absence import mark_vanished
 from pipelines.drift import untold
 from pipelines.errors import ConfigurationError, Exit, RunError
 from pipelines.forgetting import with_tombstones
 from pipelines.history import Looking
 from pipelines.known import WarehouseRows
 from pipelines.lateness import measured
-from pipelines.merges import MERGE_COLUMNS, MERGES
 from pipelines.policy import changed_tables, refuse_mixture, treat_what_is_gone
 from pipelines.progress import Watch
 from pipelines.reports import REPORT_NAMES, report_names, reporting
-from pipelines.runs import RUN_COLUMNS, RUNS, Run, record, resource, states
+from pipelines.runs import Run, record, states
+from pipelines.schema import make_tables
 from pipelines.settings import Settings
 from pipelines.warehouse import SCHEMA, Tables, Warehouse, chain, destination_errors, explain
 from sources.klaviyo import REVISION
@@ -43,6 +43,7 @@ from sources.klaviyo.package import Package
 from sources.klaviyo.reporting import Reporting
 from sources.klaviyo.resources import select
 from sources.klaviyo.spec import Resource
+from sources.klaviyo.tables import every_table
 from sources.klaviyo.tally import Tally
 from sources.klaviyo.walk import Walk
 from sources.klaviyo.windows import Window
@@ -107,6 +108,8 @@ def load(settings: Settings, warehouse: Warehouse, request: Request, watch: Watc
     run = Run(request.description, settings.revision, started_at=request.now)
     try:
         pipeline = warehouse.pipeline()
+        with destination_errors(warehouse):
+            make_tables(pipeline, every_table(settings.revision).values())
         held = WarehouseRows(pipeline)
         settings = replace(settings, policy=with_tombstones(pipeline, settings.policy))
         extraction = extract(settings, request, held)
@@ -180,7 +183,6 @@ def extract(settings: Settings, request: Request, held: Held) -> Extraction:
         held=held,
         where=request.where,
         now=request.now,
-        makes_all_tables=True,
         policy=settings.policy,
         tiers=settings.tiers,
         max_lanes=settings.max_lanes,
@@ -217,7 +219,7 @@ def load_packages(
 
     @dlt.source(name=SCHEMA, max_table_nesting=0)
     def account() -> list[DltResource]:
-        return [*extraction.resources(), *own_tables(pipeline)]
+        return extraction.resources()
 
     share_arenas()
     before_all = create_load_id()
@@ -233,20 +235,6 @@ def load_packages(
     finally:
         extraction.close()
     return before_all
-
-
-OWN_TABLES: Final = {RUNS: RUN_COLUMNS, ABSENCES: ABSENCE_COLUMNS, MERGES: MERGE_COLUMNS}
-"""What is written by more than recording a run."""
-
-
-def own_tables(pipeline: dlt.Pipeline) -> list[DltResource]:
-    """Those of them, without rows, that the destination does not have whole."""
-    there: dict[str, Any] = pipeline.default_schema.tables if pipeline.default_schema_name else {}
-    return [
-        resource(name, columns, [], "append")
-        for name, columns in OWN_TABLES.items()
-        if not {column.name for column in columns} <= there.get(name, {"columns": {}})["columns"].keys()
-    ]
 
 
 def index_times(pipeline: dlt.Pipeline, walks: Sequence[Walk]) -> None:

@@ -41,7 +41,7 @@ TIMEOUT: Final = (10, 90)
 """Seconds to connect, and between two reads."""
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 60.0
-CONNECTIONS: Final = 64
+CONNECTIONS: Final = 256
 SMOOTHING: Final = 0.1
 MARGIN: Final = 1.25
 """Lanes beyond what latency and rate call for, for answers that take longer than others."""

@@ -37,7 +37,6 @@ from sources.klaviyo.reading import Plan, Reading, nothing
 from sources.klaviyo.rereads import TIERS, Tier, cells, newest_first, trailing
 from sources.klaviyo.resources import TABLE, told_otherwise
 from sources.klaviyo.spec import LOOKBACK, Cursor, Resource
-from sources.klaviyo.tables import every_table
 from sources.klaviyo.tally import Tally
 from sources.klaviyo.walk import Walk
 from sources.klaviyo.windows import BEGINNING, Window, due, intersection, union
@@ -78,16 +77,11 @@ class Extraction:
     policy: Policy = NO_POLICY
     changed: frozenset[str] | None = None
     """Tables with rows that were treated by another policy, where that is known."""
-    makes_all_tables: bool = False
-    """Also those that are not selected, so that models on top find every table."""
 
     def __post_init__(self) -> None:
         self.readings: dict[Walk, Reading] = {}
         self.lock = threading.Lock()
         facts = contract.load(self.client.revision)
-        read = {resource.name for resource in self.selected}
-        others = [table for name, table in every_table(self.client.revision).items() if name not in read]
-        self.missing = [table for table in others if self.makes_all_tables and not self.held.has(table)]
         self.parents = Parents(self.client, facts)
         hosts = dict.fromkeys(resource.host for resource in self.selected)
         self.walks = [
@@ -97,8 +91,7 @@ class Extraction:
     def resources(self) -> list[DltResource]:
         """One dlt resource per walk, named after its host; each fills the tables of its walk."""
         keep_history()
-        missing = [dlt.resource(map(empty, self.missing), name="tables_not_selected")] if self.missing else []
-        return [*map(self.resource, self.walks), *missing]
+        return [*map(self.resource, self.walks)]
 
     def resource(self, walk: Walk) -> DltResource:
         def rows() -> Iterator[Any]:

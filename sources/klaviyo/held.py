@@ -11,7 +11,7 @@ from sources.klaviyo.windows import Window
 
 
 class Held(Protocol):
-    def has(self, table: Table) -> bool:
+    def has(self, table: Table | ReportTable) -> bool:
         """Whether the table is there with all its columns."""
         ...
 
@@ -31,7 +31,7 @@ class Held(Protocol):
 class Nothing:
     """A warehouse of which nothing is known."""
 
-    def has(self, _table: Table) -> bool:
+    def has(self, _table: Table | ReportTable) -> bool:
         return False
 
     def hashes(self, _table: Table, _window: Window) -> Container[int]:

@@ -139,7 +139,8 @@ class Reading:
         """
         if self.tally.ended:
             return
-        yield empty(self.table)
+        if not self.reporting.held.has(self.table):
+            yield empty(self.table)
         budget = Budget(state, daily_share(self.endpoint, self.reporting.client.limiter.share), self.reporting.clock)
         try:
             yield from self.answers(state, budget)
