@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 import dlt
@@ -143,16 +143,19 @@ class Verifier:
         return union([*fresh, *intersection(read, self.sample(tables, settled))])
 
     def sample(self, tables: Tables, settled: Sequence[Window]) -> list[Window]:
-        """A part of what is verified: that which was longest ago."""
+        """A part of what is verified: that which was longest ago, and the days before it on which there was nothing to compare."""
         if not (until := union(settled)):
             return []
+        compared = f"FROM {tables.name(VERIFICATIONS)} WHERE day < %s"
         oldest = tables.rows(
-            f"SELECT day, max(verified_at) FROM {tables.name(VERIFICATIONS)} WHERE day < %s GROUP BY day "  # noqa: S608 - names are ours
-            "ORDER BY 2, 1 LIMIT 1",
-            until[-1].end.date(),
+            f"SELECT day, max(verified_at) {compared} GROUP BY day ORDER BY 2, 1 LIMIT 1", until[-1].end.date()
         )
-        days = [pendulum.datetime(day.year, day.month, day.day) for day, _ in oldest]
-        return [Window(day, day + SAMPLE) for day in days]
+        found = []
+        for day, _ in oldest:
+            ((before,),) = tables.rows(f"SELECT max(day) {compared}", day)
+            start = midnight(before).add(days=1) if before else BEGINNING
+            found.append(Window(start, midnight(day) + SAMPLE))
+        return found
 
     def inhabited(self, tables: Tables, windows: Sequence[Window]) -> list[Window]:
         """The parts in which the warehouse or Klaviyo has any event, each up to a year long.
@@ -348,6 +351,10 @@ def differing(counted: Mapping[Place, int], ours: Mapping[Place, int], refused: 
         for place in {*counted, *ours}
         if place[0] not in uncounted and counted.get(place, 0) != ours.get(place, 0)
     )
+
+
+def midnight(day: date) -> DateTime:
+    return pendulum.datetime(day.year, day.month, day.day)
 
 
 def pieces(window: Window) -> Iterator[Window]:

@@ -163,10 +163,23 @@ def test_the_next_verification_asks_for_the_latest_days_and_a_part_of_the_rest(j
     first = verify(job)
     second = verify(job)
     assert {one.day for one in second.made} < {one.day for one in first.made}
-    assert sum((window.end - window.start).total_seconds() for window in second.asked) <= 44 * 86_400
+    assert sum((window.end - window.start).total_seconds() for window in second.windows) <= 44 * 86_400
     assert second.asked[-1].end == first.asked[-1].end
     sampled = [verify(job).asked[0].start for _ in range(2)]
     assert len({second.asked[0].start, *sampled}) == 3
+
+
+def test_late_events_of_days_on_which_there_was_nothing_to_compare_are_found_in_their_turn(
+    job: Job, sandbox: Sandbox
+) -> None:
+    job.load(*EVENTS)
+    verify(job)
+    for year in (1990, 2010):
+        sandbox.account.events.add(PlainEvent(f"of {year}", int(datetime(year, 5, 1, tzinfo=UTC).timestamp())))
+    sandbox.changed()
+    assert verify(job).having("repaired")
+    assert verify(job).having("repaired")
+    assert_tables_equal_the_account(job, sandbox, *EVENTS)
 
 
 def test_a_range_can_be_named(job: Job) -> None:
