@@ -25,7 +25,7 @@ from pipelines.merges import MERGES
 from pipelines.warehouse import Tables
 from sources.klaviyo.resources import EVENTS, LISTS, METRICS
 from sources.klaviyo.spec import LOOKBACK
-from sources.klaviyo.tables import DELETED_AT, Column, Table, arrow_schema, column_hints
+from sources.klaviyo.tables import CHANGED_AT, DELETED_AT, FIRST_SEEN_AT, Column, Table, arrow_schema, column_hints
 from sources.klaviyo.walk import Walk
 
 log = logging.getLogger(__name__)
@@ -263,9 +263,13 @@ class Telling:
         }
         since = looking.brought(noted)
         if noted.marked:
-            # Joinings that were too young to be shown are looked at once more.
+            # Joinings that were too young to be shown are looked at once more. What has changed since it was told tells nothing
+            # new; and nothing of the survivor of a merge, whose it may be now.
+            told = (
+                f"coalesce({FIRST_SEEN_AT} < {CHANGED_AT} AND {FIRST_SEEN_AT} <= '{noted.marked.isoformat()}', FALSE)"
+            )
             unsettled = (noted.marked - LOOKBACK).isoformat()
-            since = f"({since} OR datetime >= '{unsettled}')"
+            since = f"({since} AND NOT {told} OR datetime >= '{unsettled}')"
         metrics = ", ".join("'" + one.replace("'", "''") + "'" for one in self.metrics)
         self.condition = f"(metric_id IN ({metrics}) AND profile_id IS NOT NULL AND {DELETED_AT} IS NULL AND {since})"
         lists = tables.rows(f"SELECT id, name, {DELETED_AT} FROM {tables.name(LISTS.name)}")  # noqa: S608 - as above

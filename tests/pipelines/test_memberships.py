@@ -124,3 +124,14 @@ def test_memberships_are_told_from_when_to_when(job: Job, sandbox: Sandbox) -> N
     assert seen_missing(job, "list", "CLEO", after=2, at=4)
     assert told(job, "segment", "ANNA")[0][3] == "merged"
     assert told(job, "segment", "BERT") == [(moment(day(0.5)), joined, None, None)]
+
+
+def test_events_that_came_to_the_survivor_of_a_merge_do_not_end_its_memberships(job: Job, sandbox: Sandbox) -> None:
+    job.load(*READ, now=day(0))
+    change(sandbox, "leave_list", list="NEWS", profiles=["BERT"], at=day(0.5), told=True)
+    job.load(*READ, now=day(1))
+    change(sandbox, "merge_profiles", source="BERT", destination="ANNA", at=day(1.5))
+    job.load(*READ, now=day(2), full_refresh="events")
+    assert {row["profile_id"] for row in rows(job, "events") if row["metric_id"] == "UNSUB"} == {"ANNA"}
+    assert told(job, "list", "ANNA") == [(moment(EARLY), "joined_group_at", None, None)]
+    assert told(job, "list", "BERT") == [(moment(LATE), "joined_group_at", moment(day(0.5)), "event")]
