@@ -269,7 +269,12 @@ class Sweeper:
         missed: list[tuple[Resource, list[str]]] = []
         for sweep, walk in zip(sweeps, sweeping.walks, strict=True):
             if walk.tally.status == "complete":
-                swept, unread = self.judge(pipeline, sweep, walk, there)
+                try:
+                    swept, unread = self.judge(pipeline, sweep, walk, there)
+                except KlaviyoError as error:
+                    # What has been seen is kept; another run asks for the rest once more.
+                    walk.tally.status, walk.tally.error = "failed", str(error)
+                    continue
                 found.swept.append(swept)
                 missed += [(sweep.of, unread)] if unread and self.repair else []
             elif walk.tally.status == "reading":

@@ -320,6 +320,21 @@ def test_a_key_without_the_scope_marks_nothing_and_says_so(job: Job, sandbox: Sa
     assert not marked(job, "profiles")
 
 
+def test_an_outage_while_it_is_asked_once_more_ends_in_an_error_and_the_next_sweep_asks_again(
+    job: Job, sandbox: Sandbox
+) -> None:
+    vanish(sandbox, "profile", "P001")
+    seen = len(PEOPLE) // 100 + 1
+    sandbox.api.faults.ordered.append(Fault(kind="status", status=404, path="/api/profiles", after=seen))
+    serial = Settings(api_key=KEY, base_url=sandbox.url, revision=job.revision, max_lanes=1)
+    found = sweep(job, "profiles", "images", settings=serial)
+    assert [one.resource for one in found.swept] == ["images"]
+    assert found.run.exit is Exit.FAILED
+    assert not marked(job, "profiles")
+    sandbox.api.faults.ordered.clear()
+    assert of_one(job, "profiles").marked == 1
+
+
 def test_an_outage_in_the_middle_marks_nothing_and_the_next_sweep_goes_on(job: Job, sandbox: Sandbox) -> None:
     vanish(sandbox, "profile", "P001")
     sandbox.api.faults.ordered.append(Fault(kind="status", status=404, path="/api/profiles", after=3))
