@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -125,3 +126,9 @@ def golden_on_postgres(postgres_url: str, tmp_path_factory: pytest.TempPathFacto
 
 def failures(outcomes: dict[str, str]) -> Sequence[str]:
     return [f"{name}: {what}" for name, what in outcomes.items() if not what.startswith(("success", "pass"))]
+
+
+def copied(shop: Built, folder: Path) -> str:
+    with duckdb.connect(str(shop.path)) as database:
+        database.execute("force checkpoint")
+    return str(shutil.copy(shop.path, folder))

@@ -14,7 +14,7 @@ import duckdb
 import pytest
 
 from tests.transforms.build import build
-from tests.transforms.conftest import FIVETRAN, Built, failures
+from tests.transforms.conftest import FIVETRAN, Built, copied, failures
 from tests.transforms.shop import SHOP, THE_20TH, VANISHED
 
 TEXT, INSTANT, FLAG, NUMBER = "VARCHAR", "TIMESTAMP WITH TIME ZONE", "BOOLEAN", "DOUBLE"
@@ -73,12 +73,6 @@ KEYS: Final = {
 
 DBT_KLAVIYO: Final = os.environ.get("DBT_KLAVIYO_PACKAGES")
 FIRST_LOAD: Final = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=1)
-
-
-def copied(shop: Built, folder: Path) -> str:
-    with duckdb.connect(str(shop.path)) as database:
-        database.execute("force checkpoint")
-    return str(shutil.copy(shop.path, folder))
 
 
 @pytest.mark.parametrize("table", READ_BY_THE_PACKAGE)
