@@ -208,12 +208,12 @@ def status(*, destination: DestinationOption = "duckdb") -> None:
     """
     with command():
         from pipelines.report import print_status
-        from pipelines.settings import pinned_revision, rate_limit_share, tiers
+        from pipelines.settings import pinned_revision, rate_limit_share, sweeps, tiers
         from pipelines.status import status as read_status
         from pipelines.warehouse import Warehouse
 
         warehouse = Warehouse(destination)
-        told = read_status(warehouse, pinned_revision(), rate_limit_share())
+        told = read_status(warehouse, pinned_revision(), rate_limit_share(), sweeps=sweeps())
         print_status(console, warehouse.place, told, tiers())
         warn_of_the_end(pinned_revision())
 

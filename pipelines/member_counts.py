@@ -15,7 +15,8 @@ from pipelines.absence import literal
 from pipelines.comparisons import VERIFICATIONS, Comparison, Comparisons, verification_rows
 from pipelines.errors import Exit, RunError
 from pipelines.runs import states, write
-from pipelines.sweep import Sweeper, read_until
+from pipelines.schedule import read_until
+from pipelines.sweep import Sweeper
 from pipelines.warehouse import Tables, destination_errors
 from sources.klaviyo.errors import KlaviyoError
 from sources.klaviyo.lanes import Range

@@ -10,13 +10,13 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import dlt
-from dlt.common.destination.client import WithStateSync
 from dlt.destinations import duckdb
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
@@ -28,13 +28,16 @@ from pipelines.load import Request, extract, inquire
 from pipelines.rehearsal import Rehearsal, Stage, at_full_rate, per_minute
 from pipelines.report import table
 from pipelines.reports import Inquiry, inquiries, spent_cells
+from pipelines.schedule import Turn, turns
 from pipelines.scout import Scout
 from pipelines.settings import Settings
-from pipelines.warehouse import PIPELINE, SCHEMA, Warehouse, destination_errors
+from pipelines.warehouse import PIPELINE, SCHEMA, Tables, Warehouse, destination_errors
+from sources.klaviyo import contract
 from sources.klaviyo.errors import KlaviyoError, RevisionRetired, Unauthorized
 from sources.klaviyo.extraction import Extraction, forget_other_revisions
 from sources.klaviyo.held import Nothing
 from sources.klaviyo.limits import Limiter
+from sources.klaviyo.sweeping import is_swept
 from sources.klaviyo.tally import Status, Tally
 
 
@@ -82,6 +85,8 @@ class Prospect:
     """Of reports, which come after everything else."""
     report_minutes: float = 0.0
     """The most that a run spends on them."""
+    sweeps: list[Turn] = field(default_factory=list)
+    """Those that are due, after that."""
 
     @property
     def rows(self) -> int:
@@ -105,6 +110,7 @@ class Prospect:
 def plan(settings: Settings, warehouse: Warehouse, request: Request) -> Prospect:
     """Ask and reckon; nothing is loaded, locked or written. Raises RunError."""
     state = committed(warehouse)
+    sweeps = [] if request.start or request.end else due_sweeps(settings, warehouse, request, state)
     forget_other_revisions(state, settings.revision)
     states = state.get("resources", {})
     extraction = extract(settings, request, Nothing())
@@ -122,7 +128,23 @@ def plan(settings: Settings, warehouse: Warehouse, request: Request) -> Prospect
     outlooks = [outlook for scout, rehearsal in rehearsed for outlook in outlooks_of(scout, rehearsal)]
     uses = used(extraction.client.limiter, [rehearsal for _, rehearsal in rehearsed])
     tallies = [*extraction.tallies, *reports.tallies]
-    return Prospect(outlooks, uses, tallies, due, settings.asking.minutes)
+    return Prospect(outlooks, uses, tallies, due, settings.asking.minutes, sweeps)
+
+
+def due_sweeps(settings: Settings, warehouse: Warehouse, request: Request, state: Mapping[str, Any]) -> list[Turn]:
+    """What the run then looks for that is gone."""
+    resources = [one for one in request.resources if is_swept(one)]
+    if not state or not resources:
+        return []
+    with looking(warehouse) as client:
+        found = turns(
+            Tables(client.sql_client),
+            state.get("resources", {}),
+            resources,
+            contract.load(settings.revision),
+            settings.sweeps,
+        )
+    return [turn for turn in found if turn.is_due(request.now)]
 
 
 def rehearse(extraction: Extraction, scouts: Sequence[Scout]) -> list[Rehearsal]:
@@ -173,18 +195,24 @@ def committed(warehouse: Warehouse) -> dict[str, Any]:
     """What the warehouse says has been read, as dlt's state of the source: without a lock, a write, or a trace in the runs' working folder."""
     if warehouse.path and not warehouse.path.exists():
         return {}
+    with looking(warehouse) as client:
+        try:
+            state: Any = load_pipeline_state_from_destination(PIPELINE, client)
+        except DatabaseUndefinedRelation:
+            state = None
+    source: dict[str, Any] = (state or {}).get("sources", {}).get(SCHEMA, {})
+    return source
+
+
+@contextmanager
+def looking(warehouse: Warehouse) -> Iterator[Any]:
+    """Dlt's client of the destination."""
     with tempfile.TemporaryDirectory() as folder, destination_errors(warehouse):
         pipeline = dlt.pipeline(
             PIPELINE, destination=read_only(warehouse), dataset_name=warehouse.dataset, pipelines_dir=folder
         )
         with pipeline.destination_client() as client:
-            assert isinstance(client, WithStateSync)
-            try:
-                state: Any = load_pipeline_state_from_destination(PIPELINE, client)
-            except DatabaseUndefinedRelation:
-                state = None
-    source: dict[str, Any] = (state or {}).get("sources", {}).get(SCHEMA, {})
-    return source
+            yield client
 
 
 def read_only(warehouse: Warehouse) -> Any:  # noqa: ANN401 - dlt's factory type is not exported
@@ -209,11 +237,17 @@ def print_prospect(console: Console, prospect: Prospect) -> None:
         headings = ("report", "requests in a day", "allowed", "goes on", "questions due", "minutes", "")
         console.print(table(headings, map(inquiry_cells, prospect.inquiries)))
         console.print()
+    if prospect.sweeps:
+        due = ((turn.resource, turn.requests, per_minute(turn.endpoint)) for turn in prospect.sweeps)
+        console.print(table(("sweep that is due", "requests", "a minute's limit"), due))
+        console.print()
     questions = sum(inquiry.questions for inquiry in prospect.inquiries)
     asked = f"{prospect.requests:,} requests" + (f" and {questions:,} questions" if prospect.inquiries else "")
+    sweeps = f", then sweeps with {sum(turn.requests for turn in prospect.sweeps):,}" if prospect.sweeps else ""
     console.print(
         f"about {prospect.rows:,} rows with {asked} in {prospect.minutes:.1f} minutes, "
-        f"and what the warehouse needs to load them; told by {prospect.asked} requests"
+        f"and what the warehouse needs to load them{sweeps}; told by {prospect.asked} requests",
+        highlight=False,
     )
 
 
@@ -246,6 +280,9 @@ def log_prospect(log: logging.Logger, prospect: Prospect) -> None:
     for inquiry in prospect.inquiries:
         facts = {"event": "planned_report", **inquiry.facts}
         log.info("planned %s", inquiry.spending.report, extra={"facts": facts})
+    for turn in prospect.sweeps:
+        facts = {"event": "planned_sweep", "resource": turn.resource, "requests": turn.requests}
+        log.info("planned a sweep of %s", turn.resource, extra={"facts": facts})
     facts = {
         "event": "plan",
         "rows": prospect.rows,

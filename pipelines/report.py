@@ -14,6 +14,7 @@ from pipelines.forgetting import Forgetting
 from pipelines.lateness import ENOUGH_DAYS, Band, Lateness
 from pipelines.reports import spent_cells
 from pipelines.runs import Run
+from pipelines.schedule import Turn
 from pipelines.status import Status
 from pipelines.sweep import Outcome
 from sources.klaviyo.rereads import DAY, HOUR, Tier
@@ -166,10 +167,25 @@ def print_status(console: Console, place: str, status: Status, tiers: Sequence[T
         console.print(f"verified at {cell(status.verified.at)}: {told}\n", highlight=False)
     if status.lateness:
         print_lateness(console, status.lateness, tiers)
+    if status.sweeps:
+        console.print(
+            table(("swept", "last", "status", "marked", "missed", "next", "requests"), map(turn_row, status.sweeps))
+        )
+        for turn in status.sweeps:
+            if turn.last and turn.last.note:
+                console.print(turn.last.note, style="red", highlight=False)
+        console.print()
     if status.changes:
         console.print(table(("last schema changes", "resource", "attribute", "what", "detail"), status.changes))
         console.print()
     console.print(table(("last runs", "finished", "exit", "why", "received", "requests"), status.runs))
+
+
+def turn_row(turn: Turn) -> tuple[object, ...]:
+    last = turn.last
+    told = (last.finished_at, last.status, last.marked, last.missed) if last else (None, "not yet", None, None)
+    due = "never" if turn.due_at is None else "at once" if turn.due_at <= BEGINNING else turn.due_at
+    return turn.resource, *told, "under way" if turn.under_way else due, turn.requests
 
 
 def print_lateness(console: Console, found: Lateness, tiers: Sequence[Tier]) -> None:

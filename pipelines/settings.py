@@ -100,11 +100,7 @@ def read_settings() -> Settings:
         ),
         metric_aggregates=declared_aggregates(),
         policy=field_policy(),
-        sweeps=Sweeps(
-            every=sweep_days(),
-            minutes=positive("sweep_minutes", Sweeps.minutes),
-            max_gone=share("sweep_max_gone", Sweeps.max_gone),
-        ),
+        sweeps=sweeps(),
         on_deletion=deletion_policy(),
     )
     return refuse_numbers(settings)
@@ -143,6 +139,15 @@ def hash_key() -> str:
     """The secret that pseudonyms are made with; empty where none is set."""
     found: object = dlt.secrets.get("sources.klaviyo.hash_key")
     return str(found or "").strip()
+
+
+def sweeps() -> Sweeps:
+    """Raises ConfigurationError naming what is wrong."""
+    return Sweeps(
+        every=sweep_days(),
+        minutes=positive("sweep_minutes", Sweeps.minutes),
+        max_gone=share("sweep_max_gone", Sweeps.max_gone),
+    )
 
 
 def sweep_days() -> dict[str, float]:

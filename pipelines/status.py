@@ -10,9 +10,13 @@ from pipelines.drift import last_changes
 from pipelines.lateness import Lateness, lateness
 from pipelines.reports import REPORT_NAMES, Spending, all_spending
 from pipelines.runs import RUN_RESOURCES, RUNS, states, window_rows
+from pipelines.schedule import Turn, turns
+from pipelines.settings import Sweeps
 from pipelines.verify import Last, last_verification
 from pipelines.warehouse import Tables, Warehouse, destination_errors
-from sources.klaviyo.resources import ALL_NAMES
+from sources.klaviyo import contract
+from sources.klaviyo.resources import ALL_NAMES, at
+from sources.klaviyo.sweeping import is_swept
 from sources.klaviyo.tables import DELETED_AT
 
 CHANGES: Final = 10
@@ -32,11 +36,12 @@ class Status:
     """Report, and what the last run has left of it."""
     verified: Last | None
     lateness: Lateness | None
+    sweeps: Sequence[Turn]
     changes: Sequence[Sequence[Any]]
     """Of the schema, the last that were told: when, resource, attribute, kind, detail."""
 
 
-def status(warehouse: Warehouse, revision: str, share: float, runs: int = 5) -> Status:
+def status(warehouse: Warehouse, revision: str, share: float, runs: int = 5, sweeps: Sweeps | None = None) -> Status:
     """Read the run tables and count the rows. Works from any machine that reaches the warehouse."""
     pipeline = warehouse.onlooker()
     with destination_errors(warehouse), pipeline.sql_client() as client:
@@ -44,6 +49,13 @@ def status(warehouse: Warehouse, revision: str, share: float, runs: int = 5) -> 
         return Status(
             verified=last_verification(tables),
             lateness=lateness(tables),
+            sweeps=turns(
+                tables,
+                states(pipeline),
+                [one for one in at(revision) if is_swept(one)],
+                contract.load(revision),
+                sweeps or Sweeps(),
+            ),
             changes=last_changes(tables, CHANGES),
             runs=tables.rows(
                 f"SELECT r.started_at, r.finished_at, r.exit_code, r.message, "  # noqa: S608 - names are ours

@@ -15,7 +15,7 @@ import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final, Literal
 
 import dlt
@@ -28,10 +28,11 @@ from pipelines.forgetting import with_tombstones
 from pipelines.load import Request, load, load_packages, outcome
 from pipelines.merges import Merge, Merges
 from pipelines.progress import Watch
-from pipelines.runs import RUNS, Run, record, resource, states
+from pipelines.runs import Run, record, resource, states
+from pipelines.schedule import SWEEPS, last_sweeps, read_until, turns
 from pipelines.settings import Settings
 from pipelines.warehouse import Tables, Warehouse, destination_errors
-from sources.klaviyo import REVISION, contract, ledger
+from sources.klaviyo import REVISION, contract
 from sources.klaviyo.client import Client
 from sources.klaviyo.errors import KlaviyoError
 from sources.klaviyo.ledger import State
@@ -46,7 +47,6 @@ from sources.klaviyo.windows import moment, stamp
 
 log = logging.getLogger(__name__)
 
-SWEEPS: Final = "etl_sweeps"
 SWEEP_COLUMNS: Final = (
     Column("run_id", "text"),
     Column("resource", "text"),
@@ -63,8 +63,6 @@ SWEEP_COLUMNS: Final = (
 )
 
 BY_SWEEP: Final = "not seen by a sweep, nor when asked for"
-DRIFT: Final = timedelta(hours=4)
-"""By how much a schedule may be early and a sweep still due."""
 FLOOR: Final = 10
 """So many rows of a table, or of a list, may be gone at once whatever share of it they are."""
 AT_ONCE: Final = 1_000
@@ -237,19 +235,11 @@ class Sweeper:
         """Those whose last sweep was long enough ago, or is under way still."""
         pipeline = self.warehouse.onlooker()
         with destination_errors(self.warehouse), pipeline.sql_client() as client:
-            last = last_sweeps(Tables(client))
+            swept = sweepable(resources)
+            found = turns(Tables(client), states(pipeline), swept, self.contract, self.settings.sweeps)
             self.unexplained = bool(absent_profiles(Tables(client), None))
-        there = states(pipeline)
-        return [one for one in sweepable(resources) if self.is_due(one, there, last)]
-
-    def is_due(self, one: Resource, there: Mapping[str, State], last: Mapping[str, datetime]) -> bool:
-        days = self.settings.sweeps.days(one)
-        if not days or not read_until(there, one):
-            return False
-        if BEGAN in there.get(Sweep(one, self.contract).resource.name, {}):
-            return True
-        before = last.get(one.name, last.get(""))
-        return before is None or self.now - pendulum.instance(before) >= timedelta(days=days) - DRIFT
+        due = {turn.resource for turn in found if turn.is_due(self.now)}
+        return [one for one in swept if one.name in due]
 
     # --- what ------------------------------------------------------------------------------------------------------
 
@@ -462,24 +452,6 @@ def row(run: Run, one: Swept) -> dict[str, Any]:
         "missed": one.missed,
         "note": one.note or None,
     }
-
-
-def last_sweeps(tables: Tables, *, only_complete: bool = False) -> dict[str, datetime]:
-    """When the last sweep of each resource began; under '', when the first run did."""
-    which = "WHERE status = 'complete'" if only_complete else ""
-    rows = tables.rows(f"SELECT resource, max(began_at) FROM {tables.name(SWEEPS)} {which} GROUP BY 1")  # noqa: S608 - names are ours
-    first = tables.rows(f"SELECT '', min(started_at) FROM {tables.name(RUNS)}")  # noqa: S608 - names are ours
-    return {name: at for name, at in (*rows, *first) if at}
-
-
-def read_until(there: Mapping[str, State], of: Resource) -> dict[str, DateTime]:
-    """Up to when a resource has been read, by parent, or under ''; nothing while its first load is not over."""
-    state = there.get(of.name, {})
-    if of.per:
-        read = {parent: ledger.windows(windows) for parent, windows in state.get("windows_read_of", {}).items()}
-    else:
-        read = {"": ledger.windows(state.get("windows_read", {}).get(of.name, ()))}
-    return {parent: windows[-1].end for parent, windows in read.items() if windows}
 
 
 def batches(ids: Sequence[str]) -> Iterator[Sequence[str]]:

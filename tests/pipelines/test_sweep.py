@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+from contextlib import closing
 from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from math import ceil
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import psycopg2
 import pytest
+from pendulum import DateTime
 
 from pipelines.absence import deleted_profiles
 from pipelines.dry_sweep import dry_sweep
 from pipelines.errors import ConfigurationError, Exit
 from pipelines.forgetting import Eraser
-from pipelines.load import named
+from pipelines.load import Request, named
 from pipelines.member_counts import verify_members
+from pipelines.plan import plan
 from pipelines.progress import LogWatch
+from pipelines.schedule import Turn
 from pipelines.settings import Settings
+from pipelines.status import status
 from pipelines.sweep import Outcome, Sweeper, Swept, sweepable
 from pipelines.warehouse import Tables, Warehouse
 from sandbox.account import Account, Events, Object
@@ -28,8 +36,11 @@ from sandbox.faults import Fault
 from sandbox.server import Sandbox
 from sources.klaviyo.policy import NO_POLICY
 from sources.klaviyo.pseudonyms import Pseudonyms
-from tests.conftest import KEY, Cli, Job
-from tests.pipelines.warehouse import assert_tables_equal_the_account, change, rows
+from sources.klaviyo.windows import moment
+from tests.conftest import KEY, Cli, Job, both_revisions
+from tests.pipelines.test_cli import wait_for
+from tests.pipelines.truth import assert_equal
+from tests.pipelines.warehouse import assert_tables_equal_the_account, change, postgres_rows, rows
 from tests.sandbox.tiny import DAY, EARLY, MONDAY, PlainEvent, tiny_account
 
 PEOPLE = [f"P{number:03}" for number in range(350)]
@@ -509,6 +520,112 @@ def test_what_was_never_loaded_is_not_swept(job: Job) -> None:
 def test_what_is_read_whole_or_counted_is_refused_by_name() -> None:
     with pytest.raises(ConfigurationError, match="lists"):
         sweepable(named(["lists", "profiles"]), complain=True)
+
+
+def test_status_tells_how_each_sweep_came_out_and_when_the_next_is_due(job: Job, sandbox: Sandbox) -> None:
+    def told() -> dict[str, Turn]:
+        return {turn.resource: turn for turn in status(Warehouse("duckdb"), job.revision, 0.9).sweeps}
+
+    before = told()
+    assert {*before} == {"profiles", *MEMBERSHIPS, *SMALL} - whole(job)
+    assert before["profiles"].last is None
+    vanish(sandbox, "profile", "P001")
+    now = sweeper(job).now.replace(microsecond=0)
+    sweep(job, "profiles", now=now)
+    turn = told()["profiles"]
+    assert turn.last
+    assert (turn.last.status, turn.last.marked, turn.last.missed) == ("complete", 1, 0)
+    assert turn.due_at == now.add(days=7, hours=-4)
+    vanish(sandbox, "profile", *PEOPLE[2:80])
+    sweep(job, "profiles")
+    refused = told()["profiles"].last
+    assert refused
+    assert refused.status == "refused"
+    assert "none of them was marked" in (refused.note or "")
+
+
+def test_a_plan_tells_which_sweeps_are_due_and_what_they_take(job: Job, sandbox: Sandbox) -> None:
+    resources = named(("profiles", "list_memberships", "images"), job.revision)
+    settings = Settings(api_key=KEY, base_url=sandbox.url, revision=job.revision)
+    later = sweeper(job).now.add(days=7)
+
+    def due(now: DateTime, **bounds: Any) -> dict[str, int]:
+        found = plan(settings, Warehouse("duckdb"), Request(resources=resources, reports=(), now=now, **bounds))
+        return {turn.resource: turn.requests for turn in found.sweeps}
+
+    assert due(later.subtract(days=7)) == {}
+    assert due(later, start=moment("2026-01-01")) == {}, "a range is read without sweeps"
+    told = due(later)
+    lists = len(sandbox.account.objects["list"])
+    assert told == {"profiles": 4, "list_memberships": 4 + (lists - 1) + ceil(lists / 10), "images": 1}
+    # Lanes that join ask for a page of their own.
+    found = sweep(job, *told, now=later, settings=replace(settings, max_lanes=1))
+    assert {tally.resource.removeprefix("etl_sweep_"): tally.requests for tally in found.run.tallies} == told
+
+
+@both_revisions
+def test_postgresql_is_swept_alike_at_each_revision(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, postgres: str, revision: str
+) -> None:
+    monkeypatch.setattr(
+        "sources.klaviyo.extraction.every_table", lambda _revision: {}
+    )  # empty ones take most of the time
+    job = Job(sandbox, tmp_path, monkeypatch, postgres, revision)
+    job.load("profiles", "lists", "list_memberships", "images", destination="postgres")
+    vanish(sandbox, "profile", "P001")
+    vanish(sandbox, "image", "366547581")
+    sandbox.account.list_members["L01"].pop("P002")
+    with closing(psycopg2.connect(postgres)) as server, server, server.cursor() as cursor:
+        cursor.execute("delete from klaviyo.profiles where id = 'P003'")
+        cursor.execute("delete from klaviyo.list_memberships where profile_id = 'P004'")
+    sandbox.changed()
+    found = sweep(job, "profiles", "list_memberships", "images", warehouse=Warehouse("postgres"))
+    assert {one.resource: (one.marked, one.missed) for one in found.swept} == {
+        "profiles": (1, 1),
+        "list_memberships": (3, 1),
+        "images": (1, 0),
+    }
+    gone = [row for row in postgres_rows(postgres, "list_memberships") if row["_deleted_at"]]
+    assert sorted((row["list_id"], row["profile_id"]) for row in gone) == [
+        ("L01", "P001"),
+        ("L01", "P002"),
+        ("NEWS", "P001"),
+    ]
+    assert_equal(
+        sandbox.account,
+        datetime.now(UTC),
+        lambda table: postgres_rows(postgres, table),
+        ["profiles", "list_memberships", "images"],
+        revision,
+    )
+
+
+def test_a_sweep_that_is_killed_marks_nothing_and_the_next_run_goes_on_with_it(
+    cli: Cli, sandbox: Sandbox, loaded: Path
+) -> None:
+    shutil.copy(loaded, cli.database)
+    vanish(sandbox, "profile", "P001", "P349")
+    serial = {"SOURCES__KLAVIYO__MAX_LANES": "1", "SOURCES__KLAVIYO__PACKAGE_ROWS": "100"}
+    hangs = Fault(kind="slow", path="/api/profiles", after=2, seconds=20)
+    sandbox.api.faults.ordered.append(hangs)
+    process = cli.start("sweep", "--select", "profiles", **serial)
+    wait_for(lambda: hangs.struck)
+    wait_for(lambda: [*cli.home.glob("dlt/**/load/loaded/*")])  # the package of the page before is committed
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    sandbox.api.faults.ordered.clear()
+    assert cli.query("select count(*) from klaviyo.etl_sweep_profiles") != [(0,)]
+    assert cli.query("select * from klaviyo.profiles where _deleted_at is not null") == []
+    sandbox.api.requests.clear()
+    told = cli.load("--select", "profiles", **serial)
+    assert "sweep of" in told.stdout
+    assert cli.query("select id from klaviyo.profiles where _deleted_at is not null order by id") == [
+        ("P001",),
+        ("P349",),
+    ]
+    assert cli.query("select seen, absent, marked from klaviyo.etl_sweeps") == [(348, 2, 2)]
+    swept = [one["query"] for one in sandbox.api.requests if "fields%5Bprofile%5D=created" in one["query"]]
+    assert "greater-than%28created" in swept[0], "it goes on where it was"
 
 
 def test_the_command_marks_and_a_dry_one_does_not(cli: Cli, sandbox: Sandbox, loaded: Path) -> None:
