@@ -54,7 +54,7 @@
 {% macro bigquery__json_text(column, key, among) -%}
   coalesce(
     json_value({{ column }}, '$."{{ dbt.escape_single_quotes(key) }}"'),
-    to_json_string(json_query({{ column }}, '$."{{ dbt.escape_single_quotes(key) }}"'))
+    nullif(to_json_string(json_query({{ column }}, '$."{{ dbt.escape_single_quotes(key) }}"')), 'null')
   )
 {%- endmacro %}
 
@@ -70,7 +70,7 @@
       case
         when is_object({{ column }}."{{ key }}") or is_array({{ column }}."{{ key }}")
           then json_serialize({{ column }}."{{ key }}")
-        else cast({{ column }}."{{ key }}" as varchar)
+        else cast({{ column }}."{{ key }}" as varchar(65535))
       end
   end
 {%- endmacro %}

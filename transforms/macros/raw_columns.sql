@@ -34,3 +34,9 @@
   } -%}
   {{ shortened[name] }}
 {%- endmacro %}
+
+
+{# Which would else do as Postgres does. #}
+{% macro redshift__long_named(name) -%}
+  {{ name }}
+{%- endmacro %}

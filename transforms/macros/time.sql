@@ -14,6 +14,11 @@
 {%- endmacro %}
 
 
+{% macro redshift__local_date(instant, zone) -%}
+  cast(convert_timezone('UTC', {{ zone }}, {{ instant }} at time zone 'UTC') as date)
+{%- endmacro %}
+
+
 {% macro bigquery__local_date(instant, zone) -%}
   date({{ instant }}, {{ zone }})
 {%- endmacro %}
@@ -29,7 +34,8 @@
   {%- if var('klaviyo_now', none) -%}
     cast('{{ var('klaviyo_now') }}' as {{ raw_type('timestamp') }})
   {%- else -%}
-    {{ dbt.current_timestamp() }}
+    {#- Some warehouses tell it without its time zone. -#}
+    cast({{ dbt.current_timestamp() }} as {{ raw_type('timestamp') }})
   {%- endif -%}
 {%- endmacro %}
 
@@ -47,6 +53,11 @@
 
 {% macro duckdb__local_hour(instant, zone) -%}
   cast(extract(hour from timezone({{ zone }}, {{ instant }})) as bigint)
+{%- endmacro %}
+
+
+{% macro redshift__local_hour(instant, zone) -%}
+  cast(extract(hour from convert_timezone('UTC', {{ zone }}, {{ instant }} at time zone 'UTC')) as bigint)
 {%- endmacro %}
 
 

@@ -4,11 +4,14 @@
 {%- endmacro %}
 
 
-{% macro default__money(text) -%}
+{# A decimal is not read from an exponent there, and a numeric without a size has no decimals. #}
+{% macro redshift__money(text) -%}
   case
     when {{ text }} ~ '{{ plain_number() }}' then
       case
-        when abs(cast({{ text }} as double precision)) < 99999999999999 then cast({{ text }} as decimal(18, 4))
+        when abs(cast({{ text }} as double precision)) >= 99999999999999 then null
+        when strpos(lower({{ text }}), 'e') > 0 then cast(cast({{ text }} as double precision) as decimal(18, 4))
+        else cast({{ text }} as decimal(18, 4))
       end
   end
 {%- endmacro %}
@@ -44,7 +47,7 @@
 {% macro snowflake__money(text) -%}
   case
     when regexp_like({{ text }}, '{{ plain_number() }}') and abs(try_to_double({{ text }})) < 99999999999999
-      then cast(try_to_double({{ text }}) as decimal(18, 4))
+      then coalesce(try_to_decimal({{ text }}, 18, 4), cast(try_to_double({{ text }}) as decimal(18, 4)))
   end
 {%- endmacro %}
 

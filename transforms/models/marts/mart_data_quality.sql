@@ -19,7 +19,7 @@
         'fct_order', 'order_event_id', 'gross_amount = 0'),
     ('orders_told_more_than_once', 'orders that several events tell of: they count once',
         'fct_order', 'order_event_id', 'told_times > 1'),
-    ('orders_in_other_currencies', "orders in other currencies than the account's: the performance marts leave their value out",
+    ('orders_in_other_currencies', "orders in other currencies than that of the account: the performance marts leave their value out",
         'fct_order', 'order_event_id', 'not is_account_currency'),
     ('orders_returned_beyond_their_value', 'orders of which more went back than they were worth',
         'fct_order', 'order_event_id', 'net_amount < 0'),
