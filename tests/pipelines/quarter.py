@@ -158,7 +158,7 @@ class Quarter:
     def __post_init__(self) -> None:
         patch = self.job.monkeypatch
         # No tables of what is not read, and no real pauses: both would take most of the time.
-        patch.setattr("sources.klaviyo.extraction.every_table", lambda _revision: {})
+        patch.setattr("pipelines.load.every_table", lambda _revision: {})
         patch.setattr("sources.klaviyo.client.FIRST_PAUSE", 0.001)
         # dlt names load packages by the time, too.
         patch.setattr(pendulum, "now", self.clock.now)
