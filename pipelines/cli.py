@@ -73,7 +73,9 @@ def command(log_format: LogFormat = LogFormat.TEXT) -> Iterator[None]:
     try:
         yield
     except RunError as error:
-        fail(str(error), error.exit)
+        from sources.klaviyo.stopping import STOP
+
+        fail(str(error), Exit.STOPPED if STOP.is_set() else error.exit)
     except OSError as error:
         fail(f"{str(error.strerror).lower()}: {error.filename or 'no file named'}", Exit.FAILED)
 
@@ -239,13 +241,14 @@ def verify(
         from pipelines.member_counts import verify_members
         from pipelines.report import print_verification
         from pipelines.settings import instant, read_settings
+        from pipelines.signals import stopping_in_order
         from pipelines.sweep import Sweeper
         from pipelines.verify import MOST_REQUESTS, Verifier
         from pipelines.warehouse import Warehouse
 
         settings, warehouse = read_settings(), Warehouse(destination)
         bounds = [instant(text, name) if text else None for text, name in ((start, "--start"), (end, "--end"))]
-        with run_lock(warehouse), watching(console) as watch:
+        with run_lock(warehouse), stopping_in_order(), watching(console) as watch:
             verifier = Verifier(
                 settings=settings,
                 warehouse=warehouse,
@@ -287,12 +290,13 @@ def sweep(
         from pipelines.lock import run_lock
         from pipelines.report import print_sweeps
         from pipelines.settings import read_settings
+        from pipelines.signals import stopping_in_order
         from pipelines.sweep import Sweeper, sweepable
         from pipelines.warehouse import Warehouse
 
         settings, warehouse = read_settings(), Warehouse(destination)
         resources = sweepable(named(names(select), settings.revision), complain=bool(select))
-        with run_lock(warehouse), watching(console) as watch:
+        with run_lock(warehouse), stopping_in_order(), watching(console) as watch:
             how = dry_sweep if dry_run else Sweeper.sweep
             found = how(Sweeper(settings=settings, warehouse=warehouse, watch=watch, max_gone=max_gone), resources)
         print_sweeps(console, found)
@@ -376,19 +380,21 @@ def load_and_transform(
     from pipelines.load import load
     from pipelines.lock import run_lock
     from pipelines.report import print_forgetting, print_run
+    from pipelines.signals import stopping_in_order
     from pipelines.transform import refresh
 
     warn_of_the_end(settings.revision)
     with run_lock(warehouse):
-        with watching(console) as watch:
-            loaded = load(settings, warehouse, request, watch)
-        print_run(console, loaded)
-        code = loaded.exit
-        if with_sweeps and code is not Exit.FAILED and not (request.start or request.end):
-            code = max(code, sweep_when_due(settings, warehouse, request))
-        if with_verification and code is not Exit.FAILED:
-            code = max(code, verify_when_due(settings, warehouse))
-        if code is not Exit.FAILED and settings.on_deletion != "mark":
+        with stopping_in_order():
+            with watching(console) as watch:
+                loaded = load(settings, warehouse, request, watch)
+            print_run(console, loaded)
+            code = loaded.exit
+            if with_sweeps and code.goes_on and not (request.start or request.end):
+                code = max(code, sweep_when_due(settings, warehouse, request))
+            if with_verification and code.goes_on:
+                code = max(code, verify_when_due(settings, warehouse))
+        if code.goes_on and settings.on_deletion != "mark":
             with watching(console) as watch:
                 watch.stage("forgetting who was deleted")
                 gone = forget_deleted(settings, warehouse)
@@ -396,7 +402,7 @@ def load_and_transform(
                 print_forgetting(console, gone)
         if loaded.policies:
             drop_models(warehouse, warehouse.pipeline())
-        if with_marts and code is not Exit.FAILED:
+        if with_marts and code.goes_on:
             with watching(console) as watch:
                 watch.stage("building the marts")
                 built = refresh(warehouse)

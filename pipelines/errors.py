@@ -14,6 +14,13 @@ class Exit(IntEnum):
     """Done, but something was left out that only a person can decide or permit."""
     LOCKED = 75
     """Another run holds the lock."""
+    STOPPED = 143
+    """Told to stop by a signal, and stopped in good order."""
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether what comes after loading makes sense."""
+        return self not in (Exit.FAILED, Exit.STOPPED)
 
 
 class RunError(Exception):

@@ -43,6 +43,7 @@ from sources.klaviyo.package import Package
 from sources.klaviyo.reporting import Reporting
 from sources.klaviyo.resources import select
 from sources.klaviyo.spec import Resource
+from sources.klaviyo.stopping import STOP
 from sources.klaviyo.tables import every_table
 from sources.klaviyo.tally import Tally
 from sources.klaviyo.walk import Walk
@@ -273,6 +274,8 @@ def reason(error: PipelineStepFailed, warehouse: Warehouse) -> BaseException:
 
 def outcome(tallies: Sequence[Tally]) -> tuple[Exit, str]:
     """The exit code that the walks add up to, and why."""
+    if STOP.is_set():
+        return Exit.STOPPED, "told to stop; the next run goes on from here"
     for status, code in (("failed", Exit.FAILED), ("not_permitted", Exit.NEEDS_A_PERSON)):
         errors = [f"{tally.resource}: {tally.error}" for tally in tallies if tally.status == status]
         if errors:

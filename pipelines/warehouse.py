@@ -34,6 +34,8 @@ DLT_SETTINGS: Final = {
     "normalize.parquet_normalizer.add_dlt_load_id": True,
     # All collections are read at once, each as fast as its own limit allows.
     "extract.next_item_mode": "round_robin",
+    # A load that is told to stop is finished: see signals.py.
+    "runtime.intercept_signals": False,
 }
 
 

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
+from sources.klaviyo import stopping
 from sources.klaviyo.contract import Endpoint, revisions
 from sources.klaviyo.errors import (
     BadRequest,
@@ -62,7 +63,7 @@ class Client:
     """Failures in a row after which a request is given up."""
     patience: float = 900.0
     """Seconds that one request may take in all, its retries and pauses counted in."""
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], None] = stopping.sleep
     clock: Callable[[], float] = time.monotonic
     latency: float = field(default=0.1, init=False)
     """Seconds from a request to the end of its answer, lately."""
@@ -98,6 +99,7 @@ class Client:
         failures = tries = 0
         while True:
             tries += 1
+            stopping.sleep(0)
             tally.count(waited=self.limiter.acquire(endpoint, self.patience), requests=1)
             try:
                 return parse(self.ask(url, endpoint, tally, body))

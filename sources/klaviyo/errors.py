@@ -10,6 +10,7 @@ KlaviyoError
 │   └── BadRequest      any other 4xx
 │       ├── NotFound    404
 │       └── CursorExpired
+├── Stopped             the run is told to stop
 ├── MalformedPage       a 200 whose body is not the JSON:API document it should be
 ├── UnknownMetric       a name that no metric of the account has
 ├── UnknownResource     a name that the table of resources does not have
@@ -39,6 +40,10 @@ class QuotaSpent(Unreachable):
 
 
 class Refused(KlaviyoError):
+    pass
+
+
+class Stopped(KlaviyoError):
     pass
 
 

@@ -23,6 +23,7 @@ from sources.klaviyo.errors import (
     NotPermitted,
     PolicyChanged,
     RevisionRetired,
+    Stopped,
     Unauthorized,
     Unreachable,
 )
@@ -167,6 +168,9 @@ class Extraction:
                     noted[table.name] = fingerprint
 
     def give_up(self, walk: Walk, error: KlaviyoError) -> None:
+        if isinstance(error, Stopped):
+            walk.tally.status, walk.tally.note = "unfinished", str(error)
+            return
         walk.tally.status = "not_permitted" if isinstance(error, NotPermitted) else "failed"
         walk.tally.error = str(error)
         never_answered = isinstance(error, Unreachable) and not self.client.contacted

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from sources.klaviyo import stopping
 from sources.klaviyo.contract import Endpoint, Limit
 from sources.klaviyo.errors import QuotaSpent
 
@@ -66,7 +67,7 @@ class Limiter:
         self,
         share: float = 0.9,
         clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] = stopping.sleep,
     ) -> None:
         if not 0 < share <= 1:
             raise ValueError(f"rate_limit_share must be above 0 and at most 1, not {share}")

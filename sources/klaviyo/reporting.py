@@ -21,7 +21,15 @@ from sources.klaviyo.aggregates import Aggregate
 from sources.klaviyo.client import Client
 from sources.klaviyo.contract import Endpoint
 from sources.klaviyo.drift import Change
-from sources.klaviyo.errors import KlaviyoError, MalformedPage, NotPermitted, QuotaSpent, RevisionRetired, Unauthorized
+from sources.klaviyo.errors import (
+    KlaviyoError,
+    MalformedPage,
+    NotPermitted,
+    QuotaSpent,
+    RevisionRetired,
+    Stopped,
+    Unauthorized,
+)
 from sources.klaviyo.handing import declared, empty
 from sources.klaviyo.held import Held, Nothing
 from sources.klaviyo.ledger import spelled, windows
@@ -280,6 +288,8 @@ class Reading:
             if budget.left != 0:  # ours is not, but Klaviyo's is: other integrations have spent it
                 budget.bar(error.seconds)
             return self.wait(str(error), budget.clock() + timedelta(seconds=error.seconds))
+        if isinstance(error, Stopped):
+            return self.wait(str(error))
         self.tally.status = "not_permitted" if isinstance(error, NotPermitted) else "failed"
         self.tally.error = str(error)
         if isinstance(error, Unauthorized | RevisionRetired):
