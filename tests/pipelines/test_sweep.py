@@ -610,11 +610,12 @@ def test_a_sweep_that_is_killed_marks_nothing_and_the_next_run_goes_on_with_it(
     sandbox.api.faults.ordered.append(hangs)
     process = cli.start("sweep", "--select", "profiles", **serial)
     wait_for(lambda: hangs.struck)
-    wait_for(lambda: [*cli.home.glob("dlt/**/load/loaded/*")])  # the package of the page before is committed
+    # Two pages are committed, each with a package of its own.
+    wait_for(lambda: len([*cli.home.glob("dlt/**/load/loaded/*")]) == 2)
     process.send_signal(signal.SIGKILL)
     process.wait()
     sandbox.api.faults.ordered.clear()
-    assert cli.query("select count(*) from klaviyo.etl_sweep_profiles") != [(0,)]
+    assert cli.query("select count(*) from klaviyo.etl_sweep_profiles") == [(200,)]
     assert cli.query("select * from klaviyo.profiles where _deleted_at is not null") == []
     sandbox.api.requests.clear()
     told = cli.load("--select", "profiles", **serial)
@@ -625,7 +626,7 @@ def test_a_sweep_that_is_killed_marks_nothing_and_the_next_run_goes_on_with_it(
     ]
     assert cli.query("select seen, absent, marked from klaviyo.etl_sweeps") == [(348, 2, 2)]
     swept = [one["query"] for one in sandbox.api.requests if "fields%5Bprofile%5D=created" in one["query"]]
-    assert "greater-than%28created" in swept[0], "it goes on where it was"
+    assert "greater-than%28created%2C2026-01-05" in swept[0], "it goes on with the second page"
 
 
 def test_the_command_marks_and_a_dry_one_does_not(cli: Cli, sandbox: Sandbox, loaded: Path) -> None:
