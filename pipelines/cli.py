@@ -238,7 +238,7 @@ def verify(
     """
     with command(log_format):
         from pipelines.lock import run_lock
-        from pipelines.member_counts import verify_members
+        from pipelines.member_counts import MemberCounts
         from pipelines.report import print_verification
         from pipelines.settings import instant, read_settings
         from pipelines.signals import stopping_in_order
@@ -256,11 +256,10 @@ def verify(
                 most_requests=max_requests or MOST_REQUESTS,
                 repair=repair,
             )
-            found = verifier.verify(*bounds)
-            members = None
             if not any(bounds):
                 sweeper = Sweeper(settings=settings, warehouse=warehouse, watch=watch, repair=repair)
-                members = verify_members(sweeper)
+                verifier.members = MemberCounts(sweeper)
+            found, members = verifier.verify_all(*bounds)
         print_verification(console, found, members)
         raise typer.Exit(max(found.exit, members.exit if members else Exit.DONE))
 
@@ -428,7 +427,7 @@ def sweep_when_due(settings: Settings, warehouse: Warehouse, request: Request) -
 
 
 def verify_when_due(settings: Settings, warehouse: Warehouse) -> Exit:
-    from pipelines.member_counts import verify_members
+    from pipelines.member_counts import MemberCounts
     from pipelines.report import print_verification
     from pipelines.sweep import Sweeper
     from pipelines.verify import Verifier, is_due
@@ -437,10 +436,10 @@ def verify_when_due(settings: Settings, warehouse: Warehouse) -> Exit:
         return Exit.DONE
     with watching(console) as watch:
         watch.stage("verifying")
-        found = Verifier(settings=settings, warehouse=warehouse, watch=watch).verify()
-        members = verify_members(Sweeper(settings=settings, warehouse=warehouse, watch=watch))
-    print_verification(console, found, members)
-    return max(found.exit, members.exit)
+        members = MemberCounts(Sweeper(settings=settings, warehouse=warehouse, watch=watch))
+        found, compared = Verifier(settings=settings, warehouse=warehouse, watch=watch, members=members).verify_all()
+    print_verification(console, found, compared)
+    return max(found.exit, compared.exit if compared else Exit.DONE)
 
 
 def requested(settings: Settings, select: str, start: str, end: str, full_refresh: str) -> Request:

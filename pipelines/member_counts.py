@@ -6,12 +6,11 @@ ago. What differs is swept, of that list or segment alone, and counted once more
 
 from __future__ import annotations
 
-import logging
+from functools import cached_property
 from typing import Final
 
 import msgspec
 
-from pipelines.absence import literal
 from pipelines.comparisons import VERIFICATIONS, Comparison, Comparisons, verification_rows
 from pipelines.errors import Exit, RunError
 from pipelines.runs import states, write
@@ -28,36 +27,51 @@ from sources.klaviyo.tables import DELETED_AT, full_table
 from sources.klaviyo.tally import Tally
 from sources.klaviyo.walk import Walk
 
-log = logging.getLogger(__name__)
-
 COUNTED: Final = 15
 """Lists, and segments, that one verification counts: as many as Klaviyo answers in a minute."""
 
 
-def verify_members(sweeper: Sweeper, most: int = COUNTED) -> Comparisons:
-    """Count, compare, sweep what differs, count once more. Raises RunError."""
-    found = Comparisons(Tally("profile_counts"))
-    for one in at(sweeper.settings.revision):
-        if one.per and is_swept(one):
-            found.made += compare(sweeper, one, most, found.tally)
-    if found.made:
-        with destination_errors(sweeper.warehouse):
-            write(sweeper.warehouse.pipeline(), verification_rows(sweeper.now, found.made))
-    return found
+class MemberCounts:
+    """The lists and segments whose turn it is."""
+
+    def __init__(self, sweeper: Sweeper, most: int = COUNTED) -> None:
+        self.sweeper = sweeper
+        self.most = most
+
+    @cached_property
+    def chosen(self) -> list[tuple[Resource, str]]:
+        return next_in_turn(self.sweeper, self.most)
+
+    def within(self, allowed: int) -> int:
+        """Leave to another time what takes more requests than are allowed. Those that it takes now."""
+        self.chosen = self.chosen[: max(allowed, 0)]
+        return len(self.chosen)
+
+    def verify(self, allowed: int) -> Comparisons:
+        """Count, compare, sweep what differs, count once more: all counts within the requests allowed. Raises RunError."""
+        found = Comparisons(Tally("profile_counts"))
+        kinds = [*dict.fromkeys(of for of, _ in self.chosen)]
+        for place, of in enumerate(kinds, 1):
+            parents = [parent for one, parent in self.chosen if one is of]
+            others = sum(one in kinds[place:] for one, _ in self.chosen)
+            found.made += compare(self.sweeper, of, parents, found.tally, allowed - others)
+        if found.made:
+            with destination_errors(self.sweeper.warehouse):
+                write(self.sweeper.warehouse.pipeline(), verification_rows(self.sweeper.now, found.made))
+        return found
 
 
-def compare(sweeper: Sweeper, of: Resource, most: int, tally: Tally) -> list[Comparison]:
-    chosen = next_in_turn(sweeper, of, most)
-    log.info("counting the members of %d of %s: a request each, and one more where they differ", len(chosen), of.name)
+def compare(sweeper: Sweeper, of: Resource, chosen: list[str], tally: Tally, allowed: int) -> list[Comparison]:
     try:
         counted = counts(sweeper, of, chosen, tally)
         before = held(sweeper, of, [*counted])
         differing = [parent for parent, count in counted.items() if count != before[parent]]
-        if differing and sweeper.repair:
-            swept = sweeper.sweep([of], frozenset(differing)).run
-            if swept.exit is Exit.FAILED:
-                raise RunError(f"members that differ could not be swept: {swept.message}")
-            counted |= counts(sweeper, of, differing, tally)
+        swept = differing[: max(allowed - tally.requests, 0)] if sweeper.repair else []
+        if swept:
+            run = sweeper.sweep([of], frozenset(swept)).run
+            if run.exit is Exit.FAILED:
+                raise RunError(f"members that differ could not be swept: {run.message}")
+            counted |= counts(sweeper, of, swept, tally)
     except KlaviyoError as error:
         raise RunError(str(error)) from error
     after = held(sweeper, of, [*counted])
@@ -68,32 +82,40 @@ def compare(sweeper: Sweeper, of: Resource, most: int, tally: Tally) -> list[Com
             counted=count,
             held_before=before[parent],
             held=after[parent],
-            explanation=explain(count, after[parent]),
+            explanation=explain(count, after[parent], is_swept=parent in swept),
         )
         for parent, count in counted.items()
     ]
 
 
-def explain(counted: int, held: int) -> str:
+def explain(counted: int, held: int, *, is_swept: bool) -> str:
     if counted == held:
         return ""
+    if not is_swept:
+        return "not looked into: no repair was asked for, or no request was left for it"
     return "members may have come or gone since they were read, or Klaviyo counts them otherwise than it lists them"
 
 
-def next_in_turn(sweeper: Sweeper, of: Resource, most: int) -> list[str]:
-    """The lists or segments whose members have been read, and were compared longest ago."""
+def next_in_turn(sweeper: Sweeper, most: int) -> list[tuple[Resource, str]]:
+    """The lists and segments whose members have been read, and were compared longest ago; so many of each."""
     pipeline = sweeper.warehouse.onlooker()
     with destination_errors(sweeper.warehouse), pipeline.sql_client() as client:
         tables = Tables(client)
         compared = {
-            parent: last.isoformat()
-            for parent, last in tables.rows(
-                f"SELECT parent_id, max(verified_at) FROM {tables.name(VERIFICATIONS)} "  # noqa: S608 - names are ours
-                f"WHERE resource = {literal(of.name)} GROUP BY 1"
+            (name, parent): last.isoformat()
+            for name, parent, last in tables.rows(
+                f"SELECT resource, parent_id, max(verified_at) FROM {tables.name(VERIFICATIONS)} "  # noqa: S608 - names are ours
+                "WHERE parent_id IS NOT NULL GROUP BY 1, 2"
             )
         }
-    read = read_until(states(pipeline), of)
-    return sorted(read, key=lambda parent: (compared.get(parent, ""), parent))[:most]
+    turns: list[tuple[str, str, Resource]] = []
+    for of in at(sweeper.settings.revision):
+        if of.per and is_swept(of):
+            read = read_until(states(pipeline), of)
+            turns += sorted(((compared.get((of.name, one), ""), one, of) for one in read), key=lambda turn: turn[:2])[
+                :most
+            ]
+    return [(of, parent) for _, parent, of in sorted(turns, key=lambda turn: turn[:2])]
 
 
 def counts(sweeper: Sweeper, of: Resource, parents: list[str], tally: Tally) -> dict[str, int]:

@@ -19,6 +19,7 @@ from pendulum import DateTime
 from pipelines.comparisons import VERIFICATIONS, Comparison, Comparisons, verification_rows
 from pipelines.errors import ConfigurationError, Exit, RunError
 from pipelines.load import Request, load
+from pipelines.member_counts import MemberCounts
 from pipelines.progress import Watch
 from pipelines.runs import resource, window_rows, write
 from pipelines.settings import Settings
@@ -80,6 +81,8 @@ class Verifier:
     watch: Watch
     most_requests: int = MOST_REQUESTS
     repair: bool = True
+    members: MemberCounts | None = None
+    """What is counted afterwards, within the same bound."""
     now: DateTime = field(default_factory=lambda: pendulum.now("UTC").replace(microsecond=0))
 
     def __post_init__(self) -> None:
@@ -90,6 +93,8 @@ class Verifier:
         self.account = Account(self.client, self.contract, self.tally)
         self.refused: set[str] = set()
         """Metrics that Klaviyo does not count."""
+        self.beside = 0
+        """Requests that are kept for the members."""
 
     def verify(self, start: DateTime | None = None, end: DateTime | None = None) -> Verification:
         """Verify a range; by default what is not verified yet, and a part of the rest. Raises RunError."""
@@ -116,6 +121,13 @@ class Verifier:
         found.made = [*self.compare(counted, before, after)]
         self.record(found)
         return found
+
+    def verify_all(
+        self, start: DateTime | None = None, end: DateTime | None = None
+    ) -> tuple[Verification, Comparisons | None]:
+        """The same, and then the members. Raises RunError."""
+        found = self.verify(start, end)
+        return found, self.members.verify(self.most_requests - self.tally.requests) if self.members else None
 
     # --- what to verify ------------------------------------------------------------------------------------------
 
@@ -199,9 +211,10 @@ class Verifier:
         """Say what it will take; refuse what is beyond the bound. Narrowing down stays within it, too."""
         requests = len(self.metrics) * sum(1 for window in windows for _ in pieces(window))
         spelled = ", ".join(f"{window.start:%Y-%m-%d} to {window.end:%Y-%m-%d}" for window in windows)
+        self.beside = self.members.within(self.most_requests - requests) if self.members else 0
         log.info(
-            "verifying %d metrics, %s: %d requests, %d at most where days differ",
-            len(self.metrics), spelled or "no events", requests, self.most_requests,
+            "verifying %d metrics, %s: %d requests, and %d for members of lists and segments; %d at most where counts differ",
+            len(self.metrics), spelled or "no events", requests, self.beside, self.most_requests,
         )  # fmt: skip
         if requests > self.most_requests:
             raise ConfigurationError(
@@ -240,7 +253,7 @@ class Verifier:
         hours: list[Place] = []
         for metric, windows in by_metric.items():
             spans = union(windows)
-            if self.tally.requests + len(spans) > self.most_requests:
+            if self.tally.requests + self.beside + len(spans) > self.most_requests:
                 hours += [(metric, hour) for window in spans for hour in steps(window, "hour")]
                 continue
             counted = self.count([metric], spans, "hour")

@@ -19,17 +19,19 @@ import pytest
 from pendulum import DateTime
 
 from pipelines.absence import deleted_profiles
+from pipelines.comparisons import Comparison
 from pipelines.dry_sweep import dry_sweep
 from pipelines.errors import ConfigurationError, Exit
 from pipelines.forgetting import Eraser
 from pipelines.load import Request, named
-from pipelines.member_counts import verify_members
+from pipelines.member_counts import MemberCounts
 from pipelines.plan import plan
 from pipelines.progress import LogWatch
 from pipelines.schedule import Turn
 from pipelines.settings import Settings
 from pipelines.status import status
 from pipelines.sweep import Outcome, Sweeper, Swept, sweepable
+from pipelines.verify import Verifier
 from pipelines.warehouse import Tables, Warehouse
 from sandbox.account import Account, Events, Object
 from sandbox.faults import Fault
@@ -475,14 +477,14 @@ def test_members_that_klaviyo_counts_and_the_warehouse_lacks_are_put_in_by_verif
         database.execute("delete from klaviyo.list_memberships where profile_id = 'P000' and list_id = 'L01'")
     del sandbox.account.segment_members["VIPS"]["P003"]
     sandbox.changed()
-    compared = verify_members(sweeper(job, repair=False), most=2)
+    compared = MemberCounts(sweeper(job, repair=False), 2).verify(100)
     assert {(one.parent, one.counted, one.held) for one in compared.having("differs")} == {
         ("L01", 3, 2),
         ("VIPS", 349, 350),
     }
     assert compared.exit is Exit.NEEDS_A_PERSON
-    assert verify_members(sweeper(job), most=2).having("equal")  # others, whose turn it is
-    found = verify_members(sweeper(job), most=26)
+    assert MemberCounts(sweeper(job), 2).verify(100).having("equal")  # others, whose turn it is
+    found = MemberCounts(sweeper(job), 26).verify(100)
     assert {(one.parent, one.held_before, one.held) for one in found.having("repaired")} == {("L01", 2, 3)}
     assert found.exit is Exit.DONE
     assert_tables_equal_the_account(job, sandbox, *MEMBERSHIPS)
@@ -491,6 +493,43 @@ def test_members_that_klaviyo_counts_and_the_warehouse_lacks_are_put_in_by_verif
         ("list_memberships", "L01", 3),
         ("segment_memberships", "VIPS", 349),
     }
+
+
+def test_members_are_counted_within_the_requests_that_events_leave(
+    job: Job, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    settings = Settings(api_key=KEY, base_url=sandbox.url, revision=job.revision)
+
+    def counted(most: int) -> list[Comparison]:
+        members = MemberCounts(sweeper(job), 2)
+        verifier = Verifier(
+            settings=settings, warehouse=Warehouse("duckdb"), watch=LogWatch(), most_requests=most, members=members
+        )
+        _, compared = verifier.verify_all()
+        assert compared
+        assert compared.tally.requests == len(compared.made)
+        return compared.made
+
+    assert len(counted(1_000)) == 3, "two lists and a segment"
+    assert "and 3 for members" in caplog.text
+    of_events = len(sandbox.account.objects["metric"])
+    assert len(counted(of_events + 1)) == 1
+    assert "and 1 for members" in caplog.text
+
+
+def test_members_that_differ_are_left_where_no_request_is_left_to_count_them_again(job: Job) -> None:
+    with duckdb.connect(str(job.database)) as database:
+        database.execute(
+            "delete from klaviyo.list_memberships where profile_id = 'P000' and list_id in ('L01', 'NEWS')"
+        )
+    counts = MemberCounts(sweeper(job), 26)
+    compared = counts.verify(len(counts.chosen) + 1)
+    assert compared.tally.requests == len(counts.chosen) + 1
+    assert [one.parent for one in compared.having("repaired")] == ["L01"]
+    [left] = compared.having("differs")
+    assert left.parent == "NEWS"
+    assert "not looked into" in left.explanation
 
 
 # --- when ------------------------------------------------------------------------------------------------------------
