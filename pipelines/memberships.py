@@ -21,11 +21,11 @@ from pipelines.absence import ABSENCES, LOAD
 from pipelines.definitions import VERSIONS
 from pipelines.history import Looking, Noted
 from pipelines.intervals import ALIKE, LONG_AGO, Fact, Interval, Joined, Left, Missing, Shown, intervals
-from pipelines.merges import MERGES
+from pipelines.merges import FORMER_PROFILE, MERGES
 from pipelines.warehouse import Tables
 from sources.klaviyo.resources import EVENTS, LISTS, METRICS
 from sources.klaviyo.spec import LOOKBACK
-from sources.klaviyo.tables import CHANGED_AT, DELETED_AT, FIRST_SEEN_AT, Column, Table, arrow_schema, column_hints
+from sources.klaviyo.tables import DELETED_AT, Column, Table, arrow_schema, column_hints
 from sources.klaviyo.walk import Walk
 
 log = logging.getLogger(__name__)
@@ -263,15 +263,13 @@ class Telling:
         }
         since = looking.brought(noted)
         if noted.marked:
-            # Joinings that were too young to be shown are looked at once more. What has changed since it was told tells nothing
-            # new; and nothing of the survivor of a merge, whose it may be now.
-            told = (
-                f"coalesce({FIRST_SEEN_AT} < {CHANGED_AT} AND {FIRST_SEEN_AT} <= '{noted.marked.isoformat()}', FALSE)"
-            )
+            # Joinings that were too young to be shown are looked at once more.
             unsettled = (noted.marked - LOOKBACK).isoformat()
-            since = f"({since} AND NOT {told} OR datetime >= '{unsettled}')"
+            since = f"({since} OR datetime >= '{unsettled}')"
         metrics = ", ".join("'" + one.replace("'", "''") + "'" for one in self.metrics)
-        self.condition = f"(metric_id IN ({metrics}) AND profile_id IS NOT NULL AND {DELETED_AT} IS NULL AND {since})"
+        # What has come to the survivor of a merge tells of the merged profile, and was told.
+        own = f"profile_id IS NOT NULL AND {FORMER_PROFILE} IS NULL AND {DELETED_AT} IS NULL"
+        self.condition = f"(metric_id IN ({metrics}) AND {own} AND {since})"
         lists = tables.rows(f"SELECT id, name, {DELETED_AT} FROM {tables.name(LISTS.name)}")  # noqa: S608 - as above
         self.ids = {id_ for id_, *_ in lists}
         self.gone = {id_ for id_, _, gone in lists if gone}

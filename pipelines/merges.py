@@ -4,6 +4,7 @@ Klaviyo lists no merges: a merged profile is gone as a deleted one is, and what 
 each profile that is gone it is asked, in this order:
 
 an event that says so    a Merged Profile event of the survivor that names the profile that is gone
+an event that moved      read again since, it was found to belong to the survivor now
 its newest event         asked for again: it now belongs to the survivor
 its identifiers          its email, phone number or external id is now another profile's that was there beside it
 its own id               asked for by itself: Klaviyo might answer with the survivor
@@ -42,7 +43,7 @@ from sources.klaviyo.resources import EVENTS, METRICS, PROFILES, at
 from sources.klaviyo.rows import PageReader
 from sources.klaviyo.spec import LOOKBACK
 from sources.klaviyo.sweeping import is_swept
-from sources.klaviyo.tables import DELETED_AT, Column, full_table
+from sources.klaviyo.tables import DELETED_AT, FORMER, Column, full_table
 from sources.klaviyo.tally import Tally
 from sources.klaviyo.walk import Walk
 from sources.klaviyo.windows import stamp, whole_second
@@ -58,6 +59,8 @@ MERGE_COLUMNS: Final = (
 )
 TOLD_BY: Final = "Merged Profile"
 """The metric of events that tell of a merge, in accounts that have it."""
+BY_EVENTS: Final = "its events are the survivor's"
+FORMER_PROFILE: Final = f"{FORMER}profile_id"
 IDENTIFIERS: Final = ("email", "phone_number", "external_id")
 ASKED_BY_ID: Final = 100
 """Profiles that are asked for one by one, each time: that they are gone is known by then."""
@@ -96,6 +99,7 @@ class Merges:
         if not gone:
             return []
         merges = self.told(gone)
+        merges |= self.found_moved(left(gone, merges))
         events = self.newest_events([*gone])
         merges |= self.moved({one: events[one] for one in left(gone, merges) if one in events})
         merges |= self.succeeded(left(gone, merges), events)
@@ -119,6 +123,18 @@ class Merges:
                 f"AND event.{DELETED_AT} IS NULL GROUP BY 1"
             ):
                 found[profile] = Merge(profile, survivor, f"a {TOLD_BY} event names it")
+        return found
+
+    def found_moved(self, gone: Sequence[str]) -> dict[str, Merge]:
+        """By events that were theirs when they were first seen, and were another profile's when they were read again."""
+        found = {}
+        for ids in batches(gone):
+            for profile, survivor in self.tables.rows(
+                f"SELECT {FORMER_PROFILE}, max(profile_id) FROM {self.tables.name(EVENTS.name)} "  # noqa: S608 - names are ours
+                f"WHERE {FORMER_PROFILE} IN ({literals(ids)}) AND profile_id <> {FORMER_PROFILE} "
+                f"AND {DELETED_AT} IS NULL GROUP BY 1"
+            ):
+                found[profile] = Merge(profile, survivor, BY_EVENTS)
         return found
 
     def newest_events(self, gone: Sequence[str]) -> dict[str, tuple[str, datetime]]:
@@ -152,7 +168,7 @@ class Merges:
             )
             owner = next((item.related_one("profile") for item in items if item.id == event), None)
             if owner and owner != profile:
-                found[profile] = Merge(profile, owner, "its events are the survivor's")
+                found[profile] = Merge(profile, owner, BY_EVENTS)
         self.tally.add(walk.tally)
         return found
 

@@ -7,7 +7,7 @@ from functools import cache, wraps
 
 from dlt.destinations.sql_jobs import SqlMergeFollowupJob
 
-from sources.klaviyo.tables import CHANGED_AT, FIRST_SEEN_AT, ROW_HASH
+from sources.klaviyo.tables import CHANGED_AT, FIRST_SEEN_AT, FORMER, ROW_HASH
 
 Generate = Callable[..., list[str]]
 
@@ -31,7 +31,7 @@ def keep_history() -> None:
 
 
 def kept(statements: Sequence[str], columns: Sequence[str]) -> list[str]:
-    """The MERGE statements, with other values for the two columns where a row is there already."""
+    """The MERGE statements, with other values for the columns of history where a row is there already."""
     escaped = {column.strip('"`[]').lower(): column for column in columns}
     if not {FIRST_SEEN_AT, CHANGED_AT, ROW_HASH} <= escaped.keys():
         return [*statements]
@@ -40,6 +40,10 @@ def kept(statements: Sequence[str], columns: Sequence[str]) -> list[str]:
         first: f"d.{first}",
         changed: f"CASE WHEN d.{digest} = s.{digest} THEN d.{changed} ELSE s.{changed} END",
     }
+    for name, column in escaped.items():
+        if name.startswith(FORMER):
+            now = escaped[name.removeprefix(FORMER)]
+            values[column] = f"coalesce(d.{column}, CASE WHEN d.{now} <> s.{now} THEN d.{now} END)"
     text = "\0".join(statements)
     for column, value in values.items():
         if text.count(f"{column} = s.{column}") != 1:

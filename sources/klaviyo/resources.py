@@ -29,6 +29,9 @@ EVENTS: Final = Resource(
     grain="one row per event",
     # Events arrive days after they happened, and attribution attaches without a mark of change: rereads.py says what is read again.
     cursor=Cursor(field="datetime", marks_change=False),
+    # A merge of profiles gives the events of one to the other, and nothing else may tell of it.
+    moves=("profile_id",),
+    note="`_former_profile_id` is whose the event was when it was first seen, where it has come to another profile since",
     clustered_by=("metric_id",),
 )
 # Nothing says that a change of an action or a tag moves the `updated` of what it hangs from: whatever hangs from a

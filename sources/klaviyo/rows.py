@@ -319,7 +319,7 @@ class Builder:
         rows = len(next(iter(self.arrays.values())))
         for name, of in self.table.columns:
             if name not in self.arrays:
-                assert Column(name, of) in (*BOOKKEEPING, *self.table.elsewhere), name
+                assert Column(name, of) in (*BOOKKEEPING, *self.table.elsewhere, *self.table.former), name
                 self.put(name, of, pa.nulls(rows, ARROW[of]))
         order = dict.fromkeys([*(name for name, _ in self.table.columns), *self.arrays])
         self.types = {name: self.types[name] for name in order}

@@ -67,6 +67,8 @@ class Resource:
     """To-one relationships whose ids Klaviyo gives only when they are included."""
     types: Mapping[str, ColumnType] = field(default_factory=dict)
     """Columns that the contract types too loosely."""
+    moves: tuple[str, ...] = ()
+    """Columns that tell whose a row is, and may come to tell of another: a row keeps the first in `_former_<column>`."""
     clustered_by: tuple[str, ...] = ()
     """Columns that rows of one time are kept together by, where a warehouse can."""
     along: Resource | None = None

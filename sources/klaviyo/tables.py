@@ -32,6 +32,9 @@ CHANGED_AT: Final = "_changed_at"
 DELETED_AT: Final = "_deleted_at"
 """When a run first saw that Klaviyo no longer shows the row; null while it does."""
 
+FORMER: Final = "_former_"
+"""Before the name of a column: what it said when the row was first seen; null while it says the same."""
+
 
 class Column(NamedTuple):
     name: str
@@ -77,8 +80,11 @@ class Table:
         keys = dict.fromkeys((*self.key, *filter(None, (self.parent,)), *map(id_column, self.to_one)))
         columns = [Column(name, "text") for name in keys]
         columns += flatten(self.attributes, lifted=self.resource.lifted)
-        columns += self.elsewhere
-        return (*columns, *BOOKKEEPING)
+        return (*columns, *self.elsewhere, *self.former, *BOOKKEEPING)
+
+    @property
+    def former(self) -> tuple[Column, ...]:
+        return tuple(Column(FORMER + name, "text") for name in self.resource.moves)
 
     @cached_property
     def schema(self) -> pa.Schema:

@@ -39,21 +39,26 @@ def test_rows_keep_when_they_were_first_seen_and_say_when_they_changed_and_went(
     days.run(MONDAY, *ALL)
 
     days.attribute(order, "AUTUMN")
-    days.event("later", "2026-07-06T20:00:00")
+    later = days.event("later", "2026-07-06T20:00:00")
     letters.attributes["name"] = "Letters"
     del account.objects["list"]["L00"]
     days.run(TUESDAY, *ALL)
 
     days.attribute(order)
     moved.attributions[0].relationships["campaign"] = "AUTUMN"
+    later.profile_id = "BERT"
     letters.relationships["tags"] = ["T2"]
     days.job.sandbox.changed()
     days.run(WEDNESDAY, *ALL)
+    later.profile_id = "CLEO"
+    days.job.sandbox.changed()
     days.run(THURSDAY, *ALL, full_refresh="events")
 
     events, attributions, lists = (days.rows(table) for table in ("events", "event_attributions", "lists"))
     assert dates(events["e00000"]) == at(MONDAY, MONDAY, "")
-    assert dates(events["later"]) == at(TUESDAY, TUESDAY, "")
+    assert dates(events["later"]) == at(TUESDAY, THURSDAY, "")
+    assert [events["later"][name] for name in ("profile_id", "_former_profile_id")] == ["CLEO", "ANNA"]
+    assert events["order"]["_former_profile_id"] is None
     # Its attribution left it.
     assert dates(events["order"]) == at(MONDAY, WEDNESDAY, "")
     assert dates(attributions["order-SPRING"]) == at(MONDAY, MONDAY, TUESDAY)

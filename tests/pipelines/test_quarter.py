@@ -40,6 +40,8 @@ def test_a_quarter_ends_with_the_account_and_its_true_history(job: Job, request:
         assert not [*wrong_memberships(quarter.chronicle, kind, found, quarter.looks)]
     assert not [*wrong_versions(quarter.chronicle, rows(job, "versions"), quarter.looks)]
     assert not [*wrong_absences(quarter, rows(job, "etl_absences"))]
+    survivors = {row["profile_id"]: row["survivor_id"] for row in rows(job, "profile_merges")}
+    assert survivors == quarter.survivors
     print(quarter.figures())  # noqa: T201 - shown by -s
     ours, ideal = quarter.requests
     assert ours.total() <= MOST * ideal.total()
@@ -140,11 +142,12 @@ def begins_with(row: Row, span: Span, *, first: bool) -> bool:
 
 
 def wrong_absences(quarter: Quarter, found: Rows) -> Iterator[str]:
-    """Every profile that is gone and not said to be, or to have gone at a time when it had not."""
-    true = quarter.deleted | {id_: at for id_, (_, at) in quarter.merged.items()}
+    """Every profile that is gone and not said to be, or to have gone at a time or for a cause that is not the true one."""
+    true = {id_: (at, "deleted") for id_, at in quarter.deleted.items()}
+    true |= {id_: (at, "merged") for id_, (_, at) in quarter.merged.items()}
     told = {row["id"]: row for row in found if row["table_name"] == "profiles"}
     yield from (f"{id_}: {at}, not told" for id_, at in true.items() if id_ not in told)
     for id_, row in told.items():
-        at = true.get(id_)
-        if at is None or not row["last_seen_at"] < at <= row["known_at"]:
-            yield f"{id_}: gone at {at}, told as {row}"
+        at, cause = true.get(id_, (None, None))
+        if at is None or row["cause"] != cause or not row["last_seen_at"] < at <= row["known_at"]:
+            yield f"{id_}: {cause} at {at}, told as {row}"

@@ -445,6 +445,15 @@ def test_merged_profiles_lead_to_their_survivors_and_deleted_ones_nowhere(job: J
     assert_tables_equal_the_account(job, sandbox, *MEMBERSHIPS)
 
 
+def test_events_that_were_read_again_before_a_sweep_tell_of_the_merge(job: Job, sandbox: Sandbox) -> None:
+    change(sandbox, "merge_profiles", source="P010", destination="P011")
+    job.load("events", full_refresh="events")
+    assert not [row for row in rows(job, "events") if row["profile_id"] == "P010"]
+    sweep(job, "profiles")
+    [merge] = rows(job, "profile_merges")
+    assert (merge["profile_id"], merge["survivor_id"]) == ("P010", "P011")
+
+
 def test_who_is_merged_again_leads_to_the_last_survivor(job: Job, sandbox: Sandbox) -> None:
     for source, destination in (("P010", "P011"), ("P011", "P012")):
         change(sandbox, "merge_profiles", source=source, destination=destination)

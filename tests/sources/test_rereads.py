@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pendulum
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from sources.klaviyo.rereads import BANDS, DAY, HOUR, cells, newest_first, tiers_of, trailing
 from sources.klaviyo.windows import BEGINNING, Window, intersection, union, without
+from tests.conftest import ROOT
 
 NOW = pendulum.datetime(2026, 7, 1, 6)
 TIERS = tiers_of({"each_run": 0.25, "daily": 7})
@@ -105,3 +107,41 @@ def test_all_that_is_due_is_read_once(gaps: list[tuple[timedelta, timedelta]], a
     assert union(read) == union([*fresh, *due.values()])
     assert all(not intersection([one], read[place + 1 :]) for place, one in enumerate(read))
     assert without(read, [*fresh, *due.values()]) == []
+
+
+# --- what it costs -------------------------------------------------------------------------------------------------
+
+STATED = [
+    ([float(reach) for reach in reaches.split(",")], float(daily), float(hourly))
+    for reaches, daily, hourly in re.findall(
+        r"^\| ([\d., ]+) \| ([\d.]+) \| ([\d.]+) \|", (ROOT / "docs" / "freshness.md").read_text(), re.MULTILINE
+    )
+]
+"""What the documentation says that reaches cost: how often each event is read, by runs a day and runs an hour."""
+
+
+@pytest.mark.parametrize(("reaches", "daily", "hourly"), STATED)
+def test_each_event_is_read_as_often_as_the_documentation_says(
+    reaches: list[float], daily: float, hourly: float
+) -> None:
+    names = ("each_run", "daily", "weekly", "monthly")
+    reach_days = dict(zip(names, reaches, strict=True))
+    assert times_read(reach_days, DAY) == pytest.approx(daily, rel=0.02)
+    assert times_read(reach_days, HOUR) == pytest.approx(hourly, rel=0.02)
+
+
+def times_read(reach_days: dict[str, float], every: timedelta, days: int = 90) -> float:
+    """How much of the time that passes is read, by runs every so often, against reading it once."""
+    tiers, seconds = tiers_of(reach_days), 0.0
+    last, now = {tier.name: NOW for tier in tiers}, NOW
+    for run in range(1, int(days * DAY / every) + 1):
+        before, now = now, NOW + run * every
+        due = trailing(tiers, last, Window(BEGINNING, now), now)
+        windows = newest_first([Window(before, now)], due)
+        seconds += sum((window.end - window.start).total_seconds() for window in windows)
+        last |= {name: window.end for name, window in due.items()}
+    return seconds / (days * DAY).total_seconds()
+
+
+def test_the_documentation_says_what_three_settings_cost() -> None:
+    assert len(STATED) == 3
