@@ -50,6 +50,7 @@ def test_an_event_is_a_row_of_typed_columns() -> None:
         "datetime": INSTANT,
         "uuid": "f920",
         "event_properties": '{"$value": 1}',
+        "_former_profile_id": None,
         "_first_seen_at": None,
         "_changed_at": None,
         "_deleted_at": None,
