@@ -12,6 +12,7 @@ import pyarrow as pa
 from dlt.common.normalizers.naming.snake_case import NamingConvention
 from psycopg2.extras import execute_values
 
+from sources.klaviyo.aggregates import Aggregate
 from sources.klaviyo.contract import REVISION, ColumnType, load
 from sources.klaviyo.reports import REPORTS, ReportTable
 from sources.klaviyo.resources import RESOURCES
@@ -36,6 +37,7 @@ ALWAYS: Final[tuple[RawTable, ...]] = tuple(filter(is_modelled, every_table(REVI
 OPTIONAL: Final[tuple[RawTable, ...]] = (
     *(table(resource, load(REVISION)) for resource in RESOURCES if resource.optional),
     *(report.table(load(REVISION)) for report in REPORTS),
+    Aggregate(metric="any").table(load(REVISION)),
 )
 ON_DEMAND: Final = tuple(filter(is_modelled, OPTIONAL))
 """Those that a load makes only when it is asked to: an account here has them if it has rows of them."""

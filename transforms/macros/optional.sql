@@ -8,7 +8,7 @@
     (
       select
         {%- for name, type in columns.items() %}
-        cast(null as {{ raw_type(type) }}) as {{ reserved(name) if name in ('day', 'month') else name }}{{ ',' if not loop.last }}
+        cast(null as {{ raw_type(type) }}) as {{ reserved(name) if name in ('day', 'month', 'interval', 'count', 'unique') else name }}{{ ',' if not loop.last }}
         {%- endfor %}
       from (select 1 as nothing) as nobody
       where nothing = 0

@@ -10,24 +10,7 @@ final as (
         id as catalog_item_id,
         external_id,
 
-        ---------- what it is
-        title,
-        description,
-        url,
-        image_full_url as image_url,
-        image_thumbnail_url as thumbnail_url,
-        images,
-        custom_metadata,
-
-        ---------- money
-        cast(price as decimal(18, 4)) as price,
-
-        ---------- flags
-        published as is_published,
-
-        ---------- timestamps
-        created as created_at,
-        updated as updated_at,
+        {{ catalog_columns() }},
 
         ---------- bookkeeping
         _deleted_at as deleted_at,

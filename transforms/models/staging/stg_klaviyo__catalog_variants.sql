@@ -12,28 +12,11 @@ final as (
         external_id,
         sku,
 
-        ---------- what it is
-        title,
-        description,
-        url,
-        image_full_url as image_url,
-        image_thumbnail_url as thumbnail_url,
-        images,
-        custom_metadata,
-
         ---------- stock
         inventory_policy,
         inventory_quantity,
 
-        ---------- money
-        cast(price as decimal(18, 4)) as price,
-
-        ---------- flags
-        published as is_published,
-
-        ---------- timestamps
-        created as created_at,
-        updated as updated_at,
+        {{ catalog_columns() }},
 
         ---------- bookkeeping
         _deleted_at as deleted_at,

@@ -1,0 +1,20 @@
+with
+
+source as (
+    select * from {{ source('klaviyo', 'catalog_category_items') }}
+),
+
+final as (
+    select
+        ---------- ids
+        catalog_category_id,
+        catalog_item_id,
+
+        ---------- bookkeeping
+        _deleted_at as deleted_at,
+        _deleted_at is not null as is_deleted,
+        _dlt_load_id as load_id
+    from source
+)
+
+select * from final

@@ -1,0 +1,29 @@
+with
+
+source as (
+    select * from {{ source('klaviyo', 'profile_suppression_bulk_create_jobs') }}
+),
+
+final as (
+    select
+        ---------- ids
+        id as job_id,
+
+        ---------- what became of it
+        status,
+        total_count,
+        completed_count,
+        skipped_count,
+
+        ---------- timestamps
+        created_at,
+        completed_at,
+
+        ---------- bookkeeping
+        _deleted_at as deleted_at,
+        _deleted_at is not null as is_deleted,
+        _dlt_load_id as load_id
+    from source
+)
+
+select * from final

@@ -1,0 +1,6 @@
+{{ staged_report(
+    'segment_values',
+    told_by=['segment_id'],
+    period='month',
+    statistics=segment_statistics(),
+) }}
