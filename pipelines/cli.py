@@ -107,20 +107,21 @@ def run(
     Example: klaviyo-etl run --select events,profiles --start 2026-01-01 --end 2026-02-01
     """
     with command(log_format):
+        from pipelines.notices import read_notices
         from pipelines.settings import read_settings
         from pipelines.warehouse import Warehouse
 
-        settings = read_settings()
-        request = requested(settings, select, start, end, full_refresh)
-        code = load_and_transform(
-            settings,
-            Warehouse(destination),
-            request,
-            with_sweeps=sweep,
-            with_verification=verify,
-            with_marts=transform,
-        )
-        raise typer.Exit(code)
+        with read_notices().about(f"run into {destination}") as ending:
+            settings = read_settings()
+            ending.code = load_and_transform(
+                settings,
+                Warehouse(destination),
+                requested(settings, select, start, end, full_refresh),
+                with_sweeps=sweep,
+                with_verification=verify,
+                with_marts=transform,
+            )
+        raise typer.Exit(ending.code)
 
 
 @app.command(name="plan")
@@ -200,6 +201,23 @@ def transform_command(
             watch.stage("building the marts")
             done = transform(warehouse, names(select))
         console.print(done)
+
+
+@app.command()
+def doctor(*, destination: DestinationOption = "duckdb") -> None:
+    """Look whether everything is in place for a run: settings, key and scopes, revision, warehouse, clock, disk.
+
+    It asks Klaviyo a page for each scope, and loads nothing. Exit code 1 when something is wrong.
+
+    Example: klaviyo-etl doctor --destination postgres
+    """
+    with command():
+        from pipelines.doctor import examine, origins, worst
+        from pipelines.report import print_examination
+
+        findings = [*examine(destination)]
+        print_examination(console, origins(), findings)
+        raise typer.Exit(worst(findings))
 
 
 @app.command()

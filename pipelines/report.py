@@ -10,6 +10,7 @@ from rich.table import Table
 
 from pipelines import drift
 from pipelines.comparisons import STATUSES, Comparisons
+from pipelines.doctor import Finding, Origin
 from pipelines.forgetting import Forgetting
 from pipelines.lateness import ENOUGH_DAYS, Band, Lateness
 from pipelines.reports import spent_cells
@@ -146,6 +147,13 @@ def print_members(console: Console, found: Comparisons) -> None:
         f"{len(found.having('repaired')):,} repaired, {len(found.having('differs')):,} differ still",
         highlight=False,
     )
+
+
+def print_examination(console: Console, origins: Sequence[Origin], findings: Sequence[Finding]) -> None:
+    """Where settings came from, and what was found."""
+    console.print(table(("setting", "value", "from"), ((one.name, one.value, one.source) for one in origins)))
+    console.print()
+    console.print(table(("looked at", "", "found"), ((one.about, one.state, one.detail) for one in findings)))
 
 
 def print_status(console: Console, place: str, status: Status, tiers: Sequence[Tier]) -> None:

@@ -30,6 +30,8 @@ class Asked:
     headers: dict[str, str]
     connection: int
     """The port it came from."""
+    method: str = "GET"
+    body: bytes = b""
 
 
 class Scripted:
@@ -46,8 +48,11 @@ class Scripted:
 
             def do_GET(self) -> None:
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                script.asked.append(Asked(self.path, headers, self.client_address[1]))
+                body = self.rfile.read(int(headers.get("content-length", "0")))
+                script.asked.append(Asked(self.path, headers, self.client_address[1], self.command, body))
                 script.answer(self)
+
+            do_POST = do_GET  # noqa: N815 - as http.server calls it
 
             def log_message(self, *_: object) -> None:
                 pass
