@@ -9,16 +9,16 @@ events as (
 ),
 
 account as (
-    select * from {{ ref('dim_account') }}
+    {{ the_account() }}
 ),
 
 -- From the month of the first event to the end of this one.
 bounds as (
     select
         {{ month_of('events.first_date') }} as first_date,
-        {{ local_date(right_now(), "coalesce(account.timezone, 'UTC')") }} as today
+        {{ local_date(right_now(), 'account.timezone') }} as today
     from events
-    left join account on true
+    cross join account
     where events.first_date is not null
 ),
 

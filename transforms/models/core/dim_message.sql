@@ -125,7 +125,7 @@ templates as (
 ),
 
 account as (
-    select * from {{ ref('dim_account') }}
+    {{ the_account() }}
 ),
 
 campaign_tags as (
@@ -270,7 +270,7 @@ final as (
 
         ---------- timestamps
         listed.send_time,
-        {{ local_date('listed.send_time', "coalesce(account.timezone, 'UTC')") }} as send_date,
+        {{ local_date('listed.send_time', 'account.timezone') }} as send_date,
         told.first_sent_at,
         told.last_sent_at,
         listed.created_at,
@@ -280,7 +280,7 @@ final as (
     left join campaigns on told.campaign_id = campaigns.campaign_id
     left join flows on told.flow_id = flows.flow_id
     left join templates on listed.template_id = templates.template_id
-    left join account on true
+    cross join account
 )
 
 select * from final

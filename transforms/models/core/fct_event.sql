@@ -10,7 +10,7 @@ metrics as (
 ),
 
 account as (
-    select * from {{ ref('dim_account') }}
+    {{ the_account() }}
 ),
 
 messages as (
@@ -192,7 +192,7 @@ final as (
         case
             when resolved.event_value is null and resolved.event_class not in ('order', 'refund', 'cancel') then null
             when length(trim(resolved.value_currency)) = 3 then upper(trim(resolved.value_currency))
-            else coalesce(account.currency, {{ no_currency() }})
+            else account.currency
         end as currency,
         coalesce(
             nullif(trim(resolved.sender_order_id), ''),
@@ -241,12 +241,12 @@ final as (
 
         ---------- timestamps
         resolved.occurred_at,
-        {{ local_date('resolved.occurred_at', "coalesce(account.timezone, 'UTC')") }} as local_date,
+        {{ local_date('resolved.occurred_at', 'account.timezone') }} as local_date,
         coalesce(resolved.occurred_at > {{ right_now() }}, false) as is_future
     from resolved
     left join credited on resolved.event_id = credited.event_id
     left join attributed on resolved.event_id = attributed.event_id
-    left join account on true
+    cross join account
 )
 
 select * from final

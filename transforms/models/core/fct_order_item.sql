@@ -69,7 +69,7 @@ final as (
         cast(coalesce(heard.event_value, heard.price * coalesce(heard.quantity, 1), 0) as decimal(18, 4)) as amount,
         coalesce(heard.currency, orders.currency, account.currency, {{ no_currency() }}) as currency,
         coalesce(heard.currency, orders.currency, account.currency, {{ no_currency() }})
-        = coalesce(account.currency, {{ no_currency() }}) as is_account_currency,
+        = account.currency as is_account_currency,
 
         ---------- the order
         coalesce(orders.is_attributed, false) as is_attributed,
@@ -80,7 +80,7 @@ final as (
         heard.occurred_at as ordered_at,
         heard.local_date
     from heard
-    left join {{ ref('dim_account') }} as account on true
+    cross join ({{ the_account() }}) as account
     left join owned
         on heard.order_id = owned.order_id
             and coalesce(heard.profile_id, '') = coalesce(owned.profile_id, '')

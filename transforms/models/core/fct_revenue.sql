@@ -7,7 +7,7 @@ events as (
 ),
 
 account as (
-    select * from {{ ref('dim_account') }}
+    {{ the_account() }}
 ),
 
 told as (
@@ -86,7 +86,7 @@ final as (
         counted.entry_type,
         cast(coalesce(counted.event_value, 0) as decimal(18, 4)) as amount,
         counted.currency,
-        counted.currency = coalesce(account.currency, {{ no_currency() }}) as is_account_currency,
+        counted.currency = account.currency as is_account_currency,
         cast(counted.told_times as bigint) as told_times,
 
         ---------- the message that gets the credit
@@ -105,7 +105,7 @@ final as (
         counted.occurred_at,
         counted.local_date
     from counted
-    left join account on true
+    cross join account
     left join orders
         on counted.order_key = orders.order_key
             and counted.entry_type <> 'order'

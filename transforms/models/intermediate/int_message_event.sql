@@ -29,7 +29,7 @@ repeated as (
 ),
 
 account as (
-    select * from {{ ref('dim_account') }}
+    {{ the_account() }}
 ),
 
 -- An order counts for the person who was led to it, also when profiles were merged in between.
@@ -155,10 +155,10 @@ final as (
         coalesce(sent.received_before, sent.received_after, sent.occurred_at) as sent_at,
         {{ local_date(
             'coalesce(sent.received_before, sent.received_after, sent.occurred_at)',
-            "coalesce(account.timezone, 'UTC')"
+            'account.timezone'
         ) }} as send_date
     from sent
-    left join account on true
+    cross join account
 )
 
 select * from final

@@ -14,7 +14,7 @@ messages as (
 ),
 
 account as (
-    select * from {{ ref('dim_account') }}
+    {{ the_account() }}
 ),
 
 counted as (
@@ -67,12 +67,12 @@ described as (
         messages.label,
         coalesce(messages.subject, messages.title, named.subject) as subject_line,
         coalesce(messages.channel, named.channel) as message_channel,
-        coalesce(account.currency, {{ no_currency() }}) as currency,
-        {{ local_date('campaigns.send_time', "coalesce(account.timezone, 'UTC')") }} as send_date
+        account.currency,
+        {{ local_date('campaigns.send_time', 'account.timezone') }} as send_date
     from named
     left join campaigns on named.campaign_id = campaigns.campaign_id
     left join messages on named.campaign_message_id = messages.campaign_message_id
-    left join account on true
+    cross join account
 ),
 
 final as (

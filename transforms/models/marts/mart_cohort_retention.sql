@@ -18,7 +18,7 @@ today as (
 ),
 
 account as (
-    select * from {{ ref('dim_account') }}
+    {{ the_account() }}
 ),
 
 members as (
@@ -96,7 +96,7 @@ final as (
         {{ rate('coalesce(bought.buyers, 0)', 'ages.profiles') }} as buyer_rate,
 
         ---------- money
-        coalesce(account.currency, {{ no_currency() }}) as currency,
+        account.currency,
         cast(coalesce(bought.net_revenue, 0) as decimal(18, 4)) as net_revenue,
         cast(coalesce(bought.net_revenue_attributed, 0) as decimal(18, 4)) as net_revenue_attributed,
         cast(
@@ -118,7 +118,7 @@ final as (
         on ages.cohort_type = bought.cohort_type
             and ages.cohort_month = bought.cohort_month
             and ages.months_since = bought.months_since
-    left join account on true
+    cross join account
 )
 
 select * from final

@@ -31,7 +31,7 @@ suppressions as (
 ),
 
 account as (
-    select * from {{ ref('dim_account') }}
+    {{ the_account() }}
 ),
 
 -- Events tell how it came about; the profile tells how it stands, also where no event does.
@@ -141,9 +141,9 @@ final as (
         periods.event_id,
         periods.message_id,
         periods.form_id,
-        {{ local_date('periods.stated_at', "coalesce(account.timezone, 'UTC')") }} as local_date
+        {{ local_date('periods.stated_at', 'account.timezone') }} as local_date
     from periods
-    left join account on true
+    cross join account
 )
 
 select * from final

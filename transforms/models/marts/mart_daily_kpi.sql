@@ -12,7 +12,7 @@ revenue as (
 ),
 
 account as (
-    select * from {{ ref('dim_account') }}
+    {{ the_account() }}
 ),
 
 -- Klaviyo may or may not tell of a receipt before a bounce: a person, a message and a day make one send.
@@ -88,7 +88,7 @@ combined as (
     select
         daily_sends.local_date,
         coalesce(daily_sends.channel, 'none') as channel,
-        coalesce(account.currency, {{ no_currency() }}) as currency,
+        account.currency,
         daily_sends.sends,
         daily_sends.delivered,
         daily_sends.bounced,
@@ -107,14 +107,14 @@ combined as (
         0 as revenue_attributed_flows,
         0 as revenue_returned
     from daily_sends
-    left join account on true
+    cross join account
 
     union all
 
     select
         daily_engagement.local_date,
         coalesce(daily_engagement.channel, 'none') as channel,
-        coalesce(account.currency, {{ no_currency() }}) as currency,
+        account.currency,
         0 as sends,
         0 as delivered,
         0 as bounced,
@@ -133,7 +133,7 @@ combined as (
         0 as revenue_attributed_flows,
         0 as revenue_returned
     from daily_engagement
-    left join account on true
+    cross join account
 
     union all
 

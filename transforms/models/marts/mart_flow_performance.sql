@@ -10,7 +10,7 @@ flows as (
 ),
 
 account as (
-    select * from {{ ref('dim_account') }}
+    {{ the_account() }}
 ),
 
 counted as (
@@ -64,7 +64,7 @@ final as (
         counted.conversion_uniques,
 
         ---------- money
-        coalesce(account.currency, {{ no_currency() }}) as currency,
+        account.currency,
         counted.conversion_value,
         counted.net_revenue,
         counted.conversions_other_currency,
@@ -73,7 +73,7 @@ final as (
         {{ message_rates('counted.channel') }}
     from counted
     left join flows on counted.flow_id = flows.flow_id
-    left join account on true
+    cross join account
 )
 
 select * from final

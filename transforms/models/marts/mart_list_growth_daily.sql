@@ -9,7 +9,7 @@ segments as (
 ),
 
 account as (
-    select * from {{ ref('dim_account') }}
+    {{ the_account() }}
 ),
 
 -- A list's name in an event means a list if no other has that name.
@@ -148,9 +148,9 @@ changes as (
         turns.audience_id,
         turns.is_in,
         turns.reason,
-        {{ local_date('turns.stated_at', "coalesce(account.timezone, 'UTC')") }} as local_date
+        {{ local_date('turns.stated_at', 'account.timezone') }} as local_date
     from turns
-    left join account on true
+    cross join account
     where turns.is_in <> turns.was_in
 ),
 

@@ -6,7 +6,7 @@ events as (
 ),
 
 account as (
-    select * from {{ ref('dim_account') }}
+    {{ the_account() }}
 ),
 
 based as (
@@ -95,7 +95,7 @@ final as (
         cast(sum(net_revenue) as decimal(18, 4)) as net_revenue,
         cast(sum(conversions_other_currency) as bigint) as conversions_other_currency
     from people
-    left join account on true
+    cross join account
     group by
         people.basis, people.day, people.campaign_id, people.flow_id, people.message_id, people.variation_id
 )

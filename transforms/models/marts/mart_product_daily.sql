@@ -11,7 +11,7 @@ seen as (
         coalesce(events.currency, account.currency, {{ no_currency() }}) as currency
     from {{ ref('fct_event') }} as events
     inner join {{ ref('int_event') }} as details on events.event_id = details.event_id
-    left join {{ ref('dim_account') }} as account on true
+    cross join ({{ the_account() }}) as account
     where events.event_class in ('product_viewed', 'cart_filled')
         and details.product_id is not null
         and events.local_date is not null

@@ -12,11 +12,11 @@ orders as (
 ),
 
 account as (
-    select * from {{ ref('dim_account') }}
+    {{ the_account() }}
 ),
 
 today as (
-    select {{ local_date(right_now(), "coalesce(max(account.timezone), 'UTC')") }} as today
+    select {{ local_date(right_now(), 'account.timezone') }} as today
     from account
 ),
 

@@ -48,7 +48,7 @@ history as (
 ),
 
 today as (
-    select {{ month_of('local_date') }} as this_month from {{ ref('dim_date') }}
+    select {{ month_of('max(local_date)') }} as this_month from {{ ref('dim_date') }}
     where is_today
 ),
 
@@ -244,8 +244,8 @@ final as (
             else 'unexplained'
         end as cause
     from compared
-    left join history on true
-    left join today on true
+    cross join history
+    cross join today
 )
 
 select * from final

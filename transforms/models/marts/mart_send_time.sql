@@ -4,9 +4,9 @@ recipients as (
     select
         recipients.*,
         {{ weekday('recipients.send_date') }} as send_weekday,
-        {{ local_hour('recipients.first_received_at', "coalesce(account.timezone, 'UTC')") }} as send_hour
+        {{ local_hour('recipients.first_received_at', 'account.timezone') }} as send_hour
     from {{ ref('fct_message_recipient') }} as recipients
-    left join {{ ref('dim_account') }} as account on true
+    cross join ({{ the_account() }}) as account
     where recipients.first_received_at is not null
         and recipients.profile_id is not null
         and recipients.channel is not null
