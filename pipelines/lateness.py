@@ -96,6 +96,8 @@ def found_in(tables: Tables, walk: Walk, cells: Sequence[Cell], now: DateTime) -
 
 ENOUGH_DAYS: Final = 28
 """Days over which lateness must have been measured before anything is recommended."""
+ENOUGH_REREADS: Final = 14
+"""Runs that must have read again: two of them, a month apart, have seen no more than two days."""
 SHARES: Final = {"each_run": 0.9, "daily": 0.99, "weekly": 0.999, "monthly": 1.0}
 """How much of all that comes late each tier should find."""
 FLOORS: Final = {"each_run": 3 * HOUR, "daily": DAY, "weekly": 7 * DAY, "monthly": 30 * DAY}
@@ -124,6 +126,8 @@ class Lateness:
     bands: list[Band]
     days: float
     """From the first of them to the last."""
+    rereads: int
+    """Runs that have read again."""
 
     @property
     def late(self) -> int:
@@ -138,7 +142,7 @@ class Lateness:
 
         Where something was found at the very end of what is read again, there may be more beyond: twice as far then.
         """
-        if self.days < ENOUGH_DAYS or not self.bands:
+        if self.days < ENOUGH_DAYS or self.rereads < ENOUGH_REREADS or not self.bands:
             return None
         found = {name: max(self.reach(share), FLOORS[name]) for name, share in SHARES.items()}
         last = max(self.bands, key=lambda band: band.late_from)
@@ -156,16 +160,16 @@ class Lateness:
 
 def lateness(tables: Tables) -> Lateness | None:
     """What the warehouse says of it; nothing before anything was read again."""
-    span = tables.rows(f"SELECT min(reread_at), max(reread_at) FROM {tables.name(REREADS)}")  # noqa: S608 - names are ours
+    span = tables.rows(f"SELECT min(reread_at), max(reread_at), count(DISTINCT run_id) FROM {tables.name(REREADS)}")  # noqa: S608 - names are ours
     if not span or span[0][0] is None:
         return None
     counted = tables.rows(
         f"SELECT late_from_hours, late_to_hours, sum(held), sum(new), sum(changed) FROM {tables.name(REREADS)} "  # noqa: S608 - names are ours
         "GROUP BY 1, 2 ORDER BY 1"
     )
-    first, last = span[0]
+    first, last, rereads = span[0]
     bands = [
         Band(from_ * HOUR, None if to is None else to * HOUR, int(held), int(new), int(changed))
         for from_, to, held, new, changed in counted
     ]
-    return Lateness(bands, (last - first).total_seconds() / DAY.total_seconds())
+    return Lateness(bands, (last - first).total_seconds() / DAY.total_seconds(), int(rereads))

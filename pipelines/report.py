@@ -12,7 +12,7 @@ from pipelines import drift
 from pipelines.comparisons import STATUSES, Comparisons
 from pipelines.doctor import Finding, Origin
 from pipelines.forgetting import Forgetting
-from pipelines.lateness import ENOUGH_DAYS, Band, Lateness
+from pipelines.lateness import ENOUGH_DAYS, ENOUGH_REREADS, Band, Lateness
 from pipelines.reports import spent_cells
 from pipelines.runs import Run
 from pipelines.schedule import Turn
@@ -215,7 +215,8 @@ def print_lateness(console: Console, found: Lateness, tiers: Sequence[Tier]) -> 
     )
     if (recommended := found.recommended()) is None:
         console.print(
-            f"measured over {found.days:.0f} days; after {ENOUGH_DAYS}, a reach is recommended for each tier\n"
+            f"measured over {found.days:.0f} days by {found.rereads:,} runs; after {ENOUGH_DAYS} and {ENOUGH_REREADS}, "
+            "a reach is recommended for each tier\n"
         )
         return
     reaches = {tier.name: tier.reach for tier in tiers}

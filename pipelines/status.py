@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from pipelines.definitions import VERSIONS
 from pipelines.drift import last_changes
 from pipelines.lateness import Lateness, lateness
 from pipelines.reports import REPORT_NAMES, Spending, all_spending
@@ -20,14 +21,16 @@ from sources.klaviyo.sweeping import is_swept
 from sources.klaviyo.tables import DELETED_AT
 
 CHANGES: Final = 10
+KEPT: Final = (VERSIONS, "list_membership_intervals", "segment_membership_intervals")
+"""What runs keep of the past."""
 
 
 @dataclass(frozen=True)
 class Status:
     runs: list[Sequence[Any]]
     """Newest first: started_at, finished_at, exit code, message, rows received, requests."""
-    tables: list[tuple[str, int, int]]
-    """Table, rows that Klaviyo shows, rows marked as vanished; tables that were never loaded are left out."""
+    tables: list[tuple[str, int, int | None]]
+    """Table, rows that Klaviyo shows, rows marked as vanished; tables that were never loaded are left out. Of what is kept of the past, all rows."""
     windows: Sequence[Sequence[Any]]
     """Resource, start, end."""
     spending: list[Spending]
@@ -64,7 +67,10 @@ def status(warehouse: Warehouse, revision: str, share: float, runs: int = 5, swe
                 f"GROUP BY r.run_id, r.started_at, r.finished_at, r.exit_code, r.message "
                 f"ORDER BY r.started_at DESC LIMIT {runs}"
             ),
-            tables=[(name, *counts) for name in (*ALL_NAMES, *REPORT_NAMES) if (counts := count(tables, name))],
+            tables=[
+                *((name, *counts) for name in (*ALL_NAMES, *REPORT_NAMES) if (counts := count(tables, name))),
+                *((name, tables.count(name, "TRUE"), None) for name in KEPT if tables.exists(name)),
+            ],
             windows=sorted(tuple(row.values()) for row in window_rows(pipeline)),
             spending=all_spending(states(pipeline), revision, share),
             waiting=tables.rows(

@@ -40,6 +40,10 @@ def account_with_somebody() -> Account:
     account.objects["push-token"]["HERS"] = Object(
         "push-token", "HERS", {**token.attributes, "token": f"device-of-{NAMES[0]}"}, {"profile": ID}
     )
+    # Definitions that name her.
+    conditions = [{"type": "profile-property", "property": "email", "filter": {"operator": "equals", "value": EMAIL}}]
+    segment = account.objects["segment"]["VIPS"].attributes
+    segment |= {"definition": {"condition_groups": [{"conditions": conditions}]}, "name": f"Like {EMAIL}"}
     review = account.objects["review"]["review:1"]
     account.objects["review"]["review:2"] = Object(
         "review",

@@ -37,7 +37,10 @@ PSEUDONYMS = Pseudonyms(KEY.encode())
 TABLES = (
     "profiles", "profile_suppressions", "events", "event_attributions", "reviews", "push_tokens", "import_errors",
     "list_memberships", "segment_memberships", "profile_predictions", "profile_bulk_import_job_profiles",
+    "segments",
 )  # fmt: skip
+CHANGED = "select id, count(*) from klaviyo.versions where resource = 'segments' and id = 'VIPS' group by id"
+HISTORY = ("versions", "list_membership_intervals", "segment_membership_intervals")
 TOTALS = "select count(*), sum(cast(json_extract(event_properties, '$.\"$value\"') as double)) from klaviyo.events"
 
 
@@ -68,6 +71,8 @@ def test_nobody_who_is_purged_is_found_in_any_table_or_file_and_totals_stand(key
     keyed.load(*TABLES)
     found = {value for value, *_ in found_in_tables(keyed.database)}
     assert found == {*PLAIN} == {value for value, _ in found_in_files(keyed.home)}, "the search finds what is there"
+    told_of = {table for _, table, _ in found_in_tables(keyed.database)}
+    assert {f"klaviyo.{table}" for table in HISTORY} <= told_of
     totals, others = keyed.query(TOTALS), without_her(keyed, "events")
 
     foreseen = forget(ID, dry=True)
@@ -95,6 +100,7 @@ def test_nobody_who_is_purged_is_found_in_any_table_or_file_and_totals_stand(key
         assert found_in_tables(keyed.database, shown) == set()
         assert found_in_files(keyed.home, shown) == set()
         assert keyed.query(TOTALS) == totals
+        assert keyed.query(CHANGED) == [("VIPS", 1)], "what was forgotten of a definition is no change of it"
 
 
 def test_a_pseudonym_keeps_people_apart_and_names_no_one(keyed: Job) -> None:
@@ -135,17 +141,19 @@ def test_what_somebody_else_has_too_is_not_theirs_alone(keyed: Job, sandbox: San
         keyed.load("profiles")
 
 
-def test_the_command_forgets_whom_it_is_told_and_drops_what_models_made_of_them(cli: Cli) -> None:
+def test_the_command_forgets_whom_it_is_told_and_models_are_built_without_them(cli: Cli) -> None:
     told = {"SOURCES__KLAVIYO__HASH_KEY": KEY}
-    cli.load("--select", "profiles,events", **told)
+    cli.load("--select", "profiles,events,list_memberships", **told)
     with duckdb.connect(str(cli.database)) as database:
         database.execute("CREATE SCHEMA klaviyo_marts")
         database.execute("CREATE TABLE klaviyo_marts.dim_profile AS SELECT * FROM klaviyo.profiles")
+    assert "klaviyo_marts.dim_profile" in {table for _, table, _ in found_in_tables(cli.database)}
     dry = cli("forget", "--how", "purge", "--dry-run", PHONE, "somebody@else.example", **told)
     assert dry.returncode == 3
     assert "profiles: 1 rows would be deleted" in dry.stdout
-    done = cli("forget", "--no-transform", PHONE, **told, SOURCES__KLAVIYO__ON_DELETION="purge")
+    done = cli("forget", PHONE, **told, SOURCES__KLAVIYO__ON_DELETION="purge")
     assert done.returncode == 0, done.stderr
+    assert cli.query("select count(*) from klaviyo_marts.fct_event") != [(0,)], "they are built again"
     assert found_in_tables(cli.database) == set()
     assert found_in_files(cli.home) == set()
     assert not [plain for plain in (*PLAIN, "somebody") if plain in dry.stdout + dry.stderr + done.stdout + done.stderr]

@@ -132,12 +132,12 @@ def bands(**late: int) -> list[Band]:
 
 
 def test_each_tier_should_reach_to_where_its_share_of_what_comes_late_was_found() -> None:
-    found = Lateness(bands(h1=500, h12=450, h48=45, h168=4, h336=1), days=40)
+    found = Lateness(bands(h1=500, h12=450, h48=45, h168=4, h336=1), days=40, rereads=14)
     assert found.recommended() == {"each_run": 12 * HOUR, "daily": 2 * DAY, "weekly": 7 * DAY, "monthly": 30 * DAY}
 
 
 def test_where_nothing_comes_late_the_least_reaches_are_recommended() -> None:
-    assert Lateness(bands(), days=40).recommended() == {
+    assert Lateness(bands(), days=40, rereads=14).recommended() == {
         "each_run": 3 * HOUR,
         "daily": DAY,
         "weekly": 7 * DAY,
@@ -146,18 +146,19 @@ def test_where_nothing_comes_late_the_least_reaches_are_recommended() -> None:
 
 
 def test_what_is_found_at_the_end_of_all_reaches_calls_for_a_longer_one() -> None:
-    recommended = Lateness(bands(h1=99, h2160=1), days=40).recommended()
+    recommended = Lateness(bands(h1=99, h2160=1), days=40, rereads=14).recommended()
     assert recommended is not None
     assert recommended["monthly"] == 180 * DAY
 
 
-def test_nothing_is_recommended_from_a_few_days() -> None:
-    assert Lateness(bands(h1=99), days=27).recommended() is None
+def test_nothing_is_recommended_from_a_few_days_or_runs() -> None:
+    assert Lateness(bands(h1=99), days=27, rereads=600).recommended() is None
+    assert Lateness(bands(h1=99), days=40, rereads=13).recommended() is None
 
 
 def test_status_shows_the_curve_and_the_setting_to_change() -> None:
     console = Console(width=160, record=True, file=StringIO())
-    print_lateness(console, Lateness(bands(h1=900, h48=100), days=40), TIERS)
+    print_lateness(console, Lateness(bands(h1=900, h48=100), days=40, rereads=14), TIERS)
     shown = console.export_text()
     assert re.search(r"up to 1 hours +1,000 +900 +0 +90.0%", shown)
     assert re.search(r"up to 2 days +1,000 +100 +0 +100.0%", shown)
