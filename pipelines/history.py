@@ -39,6 +39,9 @@ class Looking:
     indexes: bool = False
     """Whether finding rows takes an index."""
 
+    notes: bool = True
+    """Whether what has been looked at is noted, and not looked at again by the next run."""
+
     @property
     def began(self) -> datetime:
         return self.run.started_at - SHORTLY
@@ -65,6 +68,16 @@ class Looking:
             return "TRUE"
         # Another machine's clock may be behind the one that loaded last.
         return f"({LOAD} > '{noted.through}' OR {LOAD} >= '{self.first_load_id or noted.through}')"
+
+
+@dataclass
+class SweepLooking(Looking):
+    """A sweep that looks at what it has marked or put in. The next run looks at it once more, beside all else."""
+
+    notes: bool = False
+
+    def conditions(self, noted: Noted) -> Iterator[str]:  # noqa: ARG002 - it looks at its own rows, whatever was looked at before
+        yield f"({DELETED_AT} >= '{self.run.started_at.isoformat()}' OR {LOAD} >= '{self.first_load_id}')"
 
 
 class Noted:

@@ -52,6 +52,11 @@ def resources(looking: Looking) -> list[DltResource]:
     ]
 
 
+def table_name(of: str) -> str:
+    """Of the intervals of a table of memberships."""
+    return f"{of.removesuffix('s')}_intervals"
+
+
 @dataclass
 class Row:
     """A membership as the warehouse has it."""
@@ -85,7 +90,7 @@ class Keeper:
 
     def __post_init__(self) -> None:
         self.group, self.profile = self.table.key
-        self.name = f"{self.table.name.removesuffix('s')}_intervals"
+        self.name = table_name(self.table.name)
         self.columns = (
             Column(self.group, "text"),
             Column(self.profile, "text"),
@@ -124,13 +129,15 @@ class Keeper:
             tables = Tables(client)
             if self.looking.indexes:
                 self.index(tables, there)
-            events = Telling(tables, self.looking, noted) if self.group == "list_id" else None
+            tells = self.looking.notes and self.group == "list_id"
+            events = Telling(tables, self.looking, noted) if tells else None
             for bucket in self.buckets(tables, noted, events):
                 found = self.look(tables, noted, events, bucket)
                 rows = [row for pair in sorted(found.touched) for row in self.news(pair, found, events)]
                 if rows:
                     yield pa.Table.from_pylist(rows, schema=arrow_schema(self.columns))
-            noted.add(self.looking, tables, sees_all=False)
+            if self.looking.notes:
+                noted.add(self.looking, tables, sees_all=False)
             if events:
                 events.complain()
 

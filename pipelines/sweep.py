@@ -20,11 +20,14 @@ from typing import Any, Final, Literal
 
 import dlt
 import pendulum
+from dlt.extract import DltResource
 from pendulum import DateTime
 
+from pipelines import memberships
 from pipelines.absence import LOAD, PARENT_GONE, absent_profiles, literal, literals, mark, note_returns
 from pipelines.errors import ConfigurationError, Exit, RunError
 from pipelines.forgetting import with_tombstones
+from pipelines.history import SweepLooking
 from pipelines.load import Request, load, load_packages, outcome
 from pipelines.merges import Merge, Merges
 from pipelines.progress import Watch
@@ -424,10 +427,21 @@ class Sweeper:
             record(
                 pipeline,
                 run,
+                *self.intervals(pipeline, run, [sweep.of for sweep in sweeps if sweep.of.name in over]),
                 resource(SWEEPS, SWEEP_COLUMNS, rows, "append"),
                 dlt.resource(forget(names), name="sweeps_that_are_over"),
             )
             self.clear(pipeline, sweeps)
+
+    def intervals(self, pipeline: dlt.Pipeline, run: Run, swept: Sequence[Resource]) -> list[DltResource]:
+        """What was found ends memberships, and begins others, at once; where any are kept."""
+        if not (kept := [one for one in swept if memberships.table_name(one.name) in pipeline.default_schema.tables]):
+            return []
+        walks = [Walk(one, [one], self.contract) for one in kept]
+        for walk in walks:
+            walk.tally.status = "complete"
+        indexes = self.warehouse.kind.indexes
+        return memberships.resources(SweepLooking(pipeline, run, walks, run.first_load_id, indexes=indexes))
 
 
 def forget(names: Sequence[str]) -> Iterator[Any]:

@@ -200,6 +200,36 @@ def test_who_left_is_marked_between_the_last_sweep_that_saw_them_and_the_one_tha
     assert_tables_equal_the_account(job, sandbox, *MEMBERSHIPS)
 
 
+def test_a_sweep_ends_the_memberships_of_who_left_at_once_and_the_next_run_leaves_them_so(
+    job: Job, sandbox: Sandbox
+) -> None:
+    def told() -> dict[tuple[str, str, str], dict[str, Any]]:
+        return {
+            (kind, row[f"{kind}_id"], row["profile_id"]): {
+                name: row[name] for name in row if not name.startswith("_dlt")
+            }
+            for kind in ("list", "segment")
+            for row in rows(job, f"{kind}_membership_intervals")
+        }
+
+    before = told()
+    del sandbox.account.list_members["L01"]["P001"]
+    del sandbox.account.segment_members["VIPS"]["P002"]
+    sandbox.changed()
+    swept = sweep(job, *MEMBERSHIPS)
+    after = told()
+    ended = {key: row for key, row in after.items() if row["valid_to"]}
+    assert {*ended} == {("list", "L01", "P001"), ("segment", "VIPS", "P002")}
+    for row in ended.values():
+        assert (row["valid_to"], row["valid_to_by"]) == (swept.run.started_at, "seen")
+        assert row["valid_to_after"] < swept.run.started_at
+    assert {key: row for key, row in after.items() if key not in ended} == {
+        key: row for key, row in before.items() if key not in ended
+    }
+    job.load("lists", *MEMBERSHIPS)
+    assert told() == after
+
+
 def test_who_comes_back_is_unmarked_and_the_absence_ends(job: Job, sandbox: Sandbox) -> None:
     names = ("profiles", "segment_memberships", "images")
     gone = sandbox.account.objects["profile"].pop("P050")
@@ -615,9 +645,7 @@ def test_a_plan_tells_which_sweeps_are_due_and_what_they_take(job: Job, sandbox:
 def test_postgresql_is_swept_alike_at_each_revision(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, postgres: str, revision: str
 ) -> None:
-    monkeypatch.setattr(
-        "sources.klaviyo.extraction.every_table", lambda _revision: {}
-    )  # empty ones take most of the time
+    monkeypatch.setattr("pipelines.load.every_table", lambda _revision: {})  # empty ones take most of the time
     job = Job(sandbox, tmp_path, monkeypatch, postgres, revision)
     job.load("profiles", "lists", "list_memberships", "images", destination="postgres")
     vanish(sandbox, "profile", "P001")
