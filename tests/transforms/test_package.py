@@ -35,4 +35,6 @@ def test_it_is_a_package_of_another_project_with_schemas_of_its_own_and_variable
     outcomes = build(tmp_path, {}, "--select", "dim_date", "of_theirs", project=tmp_path)
     assert not failures(outcomes)
     assert {"dim_date", "of_theirs"} <= outcomes.keys()
-    assert Built(Path(path), {}).query("from analytics.of_theirs") == [(date(2026, 3, 1), date(2030, 1, 31))]
+    built = Built(Path(path), {})
+    assert built.query("from analytics.of_theirs") == [(date(2026, 3, 1), date(2030, 1, 31))]
+    assert built.query("select max(local_date) from klaviyo_marts.dim_date") == [(date(2030, 1, 31),)]
