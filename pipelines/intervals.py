@@ -196,5 +196,5 @@ class History:
     def end(self, at: datetime, by: Ended, after: datetime | None) -> None:
         assert self.open is not None
         after = None if after == LONG_AGO else after
-        self.over.append(replace(self.open, valid_to=max(at, self.open.begun), valid_to_by=by, valid_to_after=after))
+        self.over.append(replace(self.open, valid_to=at, valid_to_by=by, valid_to_after=after))
         self.open = None

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.intervals import Fact, Interval, Joined, Left, Missing, Shown, intervals, refuse_overlap
+from pipelines.intervals import LONG_AGO, Fact, Interval, Joined, Left, Missing, Shown, intervals, refuse_overlap
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -174,6 +174,42 @@ def test_who_is_shown_did_not_leave_before_whatever_was_told() -> None:
     assert told(Shown(at(0), at(60)), Left(at(30)), Joined(at(40)), Missing(at(50))) == [
         (at(0), "joined_group_at", None, None, None)
     ]
+
+
+def test_who_joined_again_was_no_member_all_the_time_before() -> None:
+    assert told(Shown(at(0), at(100)), Shown(at(90), at(120))) == [
+        (at(0), "joined_group_at", at(90), "rejoined", at(90)),
+        (at(90), "joined_group_at", None, None, None),
+    ]
+
+
+def test_who_leaves_and_joins_within_a_second_has_left_before() -> None:
+    assert told(Joined(at(0)), Left(at(50)), Joined(at(50))) == [
+        (at(0), "event", at(50), "event", None),
+        (at(50), "event", None, None, None),
+    ]
+
+
+def test_who_is_shown_without_a_time_of_joining_is_there_since_nobody_knows_when() -> None:
+    assert told(Shown(LONG_AGO, at(60)), Missing(at(90), at(60))) == [(None, "unknown", at(90), "seen", at(60))]
+
+
+def test_a_leaving_that_is_told_twice_is_one_and_the_event_is_believed() -> None:
+    assert told(Joined(at(0)), Left(at(50)), Left(at(52))) == [(at(0), "event", at(50), "event", None)]
+    assert told(Shown(at(0), at(60)), Missing(at(100), at(60)), Left(at(103))) == [
+        (at(0), "joined_group_at", at(103), "event", None)
+    ]
+
+
+def test_an_end_is_remembered_as_precisely_as_it_was_known() -> None:
+    found = intervals([Shown(at(0), at(60)), Missing(at(100), after=at(80))])
+    assert [one.valid_to_after for one in found] == [at(80)]
+    assert intervals(fact for one in found for fact in one.facts) == found
+
+
+def test_a_joining_that_was_told_and_then_never_shown_means_nothing_to_who_is_a_member() -> None:
+    unshown = (Joined(at(100)), Joined(at(100), shown=False), Missing(at(150), after=at(100), of=at(100)))
+    assert told(Shown(at(0), at(60)), *unshown) == [(at(0), "joined_group_at", None, None, None)]
 
 
 def test_a_joining_that_is_told_twice_is_one() -> None:

@@ -604,6 +604,11 @@ def test_status_tells_how_each_sweep_came_out_and_when_the_next_is_due(job: Job,
     def told() -> dict[str, Turn]:
         return {turn.resource: turn for turn in status(Warehouse("duckdb"), job.revision, 0.9).sweeps}
 
+    listed = {
+        name: (count, vanished) for name, count, vanished in status(Warehouse("duckdb"), job.revision, 0.9).tables
+    }
+    assert listed["list_membership_intervals"] == (len(rows(job, "list_membership_intervals")), None)
+    assert {"segment_membership_intervals", "versions"} <= listed.keys()
     before = told()
     assert {*before} == {"profiles", *MEMBERSHIPS, *SMALL} - whole(job)
     assert before["profiles"].last is None
