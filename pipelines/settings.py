@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, get_args
@@ -235,6 +236,19 @@ def texts(name: str) -> list[str]:
 
 def rate_limit_share() -> float:
     return share("rate_limit_share", Settings.rate_limit_share)
+
+
+PLAIN: Final = re.compile(r"[a-z][a-z0-9_]{0,40}")
+
+
+def dataset() -> str:
+    """Where the raw tables go, and what the schemas of models are named after. Raises ConfigurationError."""
+    name = str(setting("dataset", DATASET))
+    if not PLAIN.fullmatch(name):
+        raise ConfigurationError(
+            f"sources.klaviyo.dataset: {name!r} must be small letters, digits and _, begin with a letter, and be short"
+        )
+    return name
 
 
 def pinned_revision() -> str:

@@ -6,7 +6,7 @@ import hashlib
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +24,7 @@ from dlt.destinations.sql_client import SqlClientBase
 
 from pipelines.direct import direct_duckdb
 from pipelines.errors import ConfigurationError, DestinationError, RunError
-from pipelines.settings import DATASET
+from pipelines.settings import dataset
 
 PIPELINE: Final = "klaviyo_etl"
 SCHEMA: Final = "klaviyo"
@@ -81,7 +81,7 @@ class Warehouse:
     """One dataset in one destination, and the working folder in which its loads are prepared."""
 
     name: str
-    dataset: str = DATASET
+    dataset: str = field(default_factory=dataset)
     file: Path | None = None
     """A DuckDB file in place of the configured one."""
 

@@ -255,3 +255,21 @@ def test_a_first_run_even_of_one_resource_ends_with_the_marts_and_transform_buil
     wrong = cli("transform", "--select", "no_such_model")
     assert wrong.returncode == 2
     assert "no_such_model" in only_message(wrong)
+
+
+def test_two_datasets_share_a_database_and_nothing_else(cli: Cli) -> None:
+    cli.load("--select", "lists")
+    cli.load("--select", "tags", SOURCES__KLAVIYO__DATASET="second_shop")
+    held = "SELECT count(*) > 0 FROM {}.{}"
+    found = {
+        (schema, table): cli.query(held.format(schema, table))[0][0]
+        for schema in ("klaviyo", "second_shop")
+        for table in ("lists", "tags")
+    }
+    assert [place for place, full in found.items() if full] == [("klaviyo", "lists"), ("second_shop", "tags")]
+
+
+def test_a_dataset_that_is_no_plain_name_is_refused(cli: Cli) -> None:
+    done = cli("run", SOURCES__KLAVIYO__DATASET="Shop; DROP")
+    assert done.returncode == 2
+    assert "sources.klaviyo.dataset" in only_message(done)
