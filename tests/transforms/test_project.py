@@ -74,6 +74,18 @@ def test_every_column_is_described_and_every_description_has_a_column(shop: Buil
         assert node["description"].strip(), name
 
 
+def test_no_model_compares_all_pairs_of_rows(shop: Built, manifest: dict[str, Any]) -> None:
+    """As a join does whose conditions are not all equalities of both sides; there are few metrics."""
+    of_tables = {
+        name: node["compiled_code"]
+        for name, node in described(manifest).items()
+        if node["config"]["materialized"] in ("table", "incremental")
+    }
+    plans = {name: repr(shop.query(f"explain {code}")) for name, code in of_tables.items()}
+    assert len(plans) > 30
+    assert {name for name, plan in plans.items() if "BLOCKWISE_NL_JOIN" in plan} <= {"dim_metric"}
+
+
 def test_names_too_long_for_postgres_are_those_that_dlt_shortens_them_to() -> None:
     long = [column for raw in TABLES for column in columns(raw) if len(column.name) > POSTGRES_NAMES.max_length]
     macro = (PROJECT / "macros" / "raw_columns.sql").read_text()

@@ -83,9 +83,12 @@ consents as (
     {% endfor %}
 ),
 
+-- What a suppression keeps from being sent is told by columns: conditions on the consents alone make DuckDB compare all pairs.
 latest as (
     select
         profile_id,
+        'email' as channel,
+        'marketing' as purpose,
         reason,
         suppressed_at,
         count(*) over (partition by profile_id) as reasons,
@@ -104,8 +107,8 @@ final as (
     left join latest
         on
             consents.profile_id = latest.profile_id
-            and consents.channel = 'email'
-            and consents.purpose = 'marketing'
+            and consents.channel = latest.channel
+            and consents.purpose = latest.purpose
             and latest.place = 1
 )
 

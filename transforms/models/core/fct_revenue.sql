@@ -107,8 +107,7 @@ final as (
     from counted
     cross join account
     left join orders
-        on counted.order_key = orders.order_key
-            and counted.entry_type <> 'order'
+        on case when counted.entry_type <> 'order' then counted.order_key end = orders.order_key
             and orders.order_place = 1
     -- Money that goes back is taken from the message that was credited with the order.
     inner join counted as credit on coalesce(orders.event_id, counted.event_id) = credit.event_id
