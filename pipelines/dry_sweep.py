@@ -12,6 +12,7 @@ import dlt
 from dlt.extract import DltResource
 
 from pipelines.runs import states
+from pipelines.schema import make_tables
 from pipelines.sweep import Outcome, Sweeper
 from pipelines.warehouse import SCHEMA, Tables, Warehouse, destination_errors
 from sources.klaviyo.ledger import State
@@ -44,7 +45,9 @@ def copy_keys(sweeper: Sweeper, resources: Sequence[Resource], copy: Warehouse) 
                 if tables.exists(one.name)
             ]
 
-        copy.pipeline().run(keys(), loader_file_format=copy.kind.file_format)
+        loaded = copy.pipeline()
+        loaded.run(keys(), loader_file_format=copy.kind.file_format)
+        make_tables(loaded, ())
 
 
 def copied(tables: Tables, sweep: Sweep, state: State) -> DltResource:
