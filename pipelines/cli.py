@@ -9,18 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, NoReturn
+from typing import Annotated, Final, NoReturn
 
 import typer
 from rich.console import Console
 
 from pipelines.errors import Exit, RunError
 from pipelines.progress import set_up_logging, watching
-
-if TYPE_CHECKING:
-    from pipelines.load import Request
-    from pipelines.settings import Settings
-    from pipelines.warehouse import Warehouse
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -107,13 +102,15 @@ def run(
     Example: klaviyo-etl run --select events,profiles --start 2026-01-01 --end 2026-02-01
     """
     with command(log_format):
+        from pipelines.job import requested, run_job
         from pipelines.notices import read_notices
         from pipelines.settings import read_settings
         from pipelines.warehouse import Warehouse
 
         with read_notices().about(f"run into {destination}") as ending:
             settings = read_settings()
-            ending.code = load_and_transform(
+            ending.code = run_job(
+                console,
                 settings,
                 Warehouse(destination),
                 requested(settings, select, start, end, full_refresh),
@@ -139,6 +136,7 @@ def plan_command(
     Example: klaviyo-etl plan --select events,profiles
     """
     with command(log_format):
+        from pipelines.job import requested
         from pipelines.load import outcome
         from pipelines.plan import log_prospect, plan, print_prospect
         from pipelines.settings import read_settings
@@ -166,6 +164,7 @@ def demo(
     """
     with command(log_format):
         from pipelines.demo import sandbox_of, show
+        from pipelines.job import run_job
         from pipelines.load import Request, named
         from pipelines.settings import Settings
         from pipelines.warehouse import Warehouse
@@ -173,7 +172,7 @@ def demo(
         os.environ["DESTINATION__DUCKDB__CREDENTIALS"] = str(path.resolve())
         with sandbox_of(scale) as sandbox:
             settings = Settings(api_key=SANDBOX_KEY, base_url=sandbox.url)
-            code = load_and_transform(settings, Warehouse("duckdb"), Request(resources=named(None)))
+            code = run_job(console, settings, Warehouse("duckdb"), Request(resources=named(None)))
         show(console, path)
         raise typer.Exit(code)
 
@@ -192,6 +191,7 @@ def transform_command(
     Example: klaviyo-etl transform --select mart_daily_kpi
     """
     with command(log_format):
+        from pipelines.job import names
         from pipelines.lock import run_lock
         from pipelines.transform import transform
         from pipelines.warehouse import Warehouse
@@ -227,6 +227,7 @@ def status(*, destination: DestinationOption = "duckdb") -> None:
     Example: klaviyo-etl status --destination postgres
     """
     with command():
+        from pipelines.job import warn_of_the_end
         from pipelines.report import print_status
         from pipelines.settings import pinned_revision, rate_limit_share, sweeps, tiers
         from pipelines.status import status as read_status
@@ -303,6 +304,7 @@ def sweep(
     """
     with command(log_format):
         from pipelines.dry_sweep import dry_sweep
+        from pipelines.job import names
         from pipelines.load import named
         from pipelines.lock import run_lock
         from pipelines.report import print_sweeps
@@ -380,114 +382,3 @@ def sandbox_command(
         from pipelines.demo import serve_sandbox
 
         serve_sandbox(console, host=host, port=port, scale=scale, seed=seed, limits=limits, latency=latency)
-
-
-def load_and_transform(
-    settings: Settings,
-    warehouse: Warehouse,
-    request: Request,
-    *,
-    with_sweeps: bool = True,
-    with_verification: bool = False,
-    with_marts: bool = True,
-) -> Exit:
-    """One run under the destination's lock. The exit code it ends in."""
-    from pipelines.compaction import compact, drop_models
-    from pipelines.forgetting import forget_deleted
-    from pipelines.load import load
-    from pipelines.lock import run_lock
-    from pipelines.report import print_forgetting, print_run
-    from pipelines.signals import stopping_in_order
-    from pipelines.transform import refresh
-
-    warn_of_the_end(settings.revision)
-    with run_lock(warehouse):
-        with stopping_in_order():
-            with watching(console) as watch:
-                loaded = load(settings, warehouse, request, watch)
-            print_run(console, loaded)
-            code = loaded.exit
-            if with_sweeps and code.goes_on and not (request.start or request.end):
-                code = max(code, sweep_when_due(settings, warehouse, request))
-            if with_verification and code.goes_on:
-                code = max(code, verify_when_due(settings, warehouse))
-        if code.goes_on and settings.on_deletion != "mark":
-            with watching(console) as watch:
-                watch.stage("forgetting who was deleted")
-                gone = forget_deleted(settings, warehouse)
-            if gone.people:
-                print_forgetting(console, gone)
-        if loaded.policies:
-            drop_models(warehouse, warehouse.pipeline())
-        if with_marts and code.goes_on:
-            with watching(console) as watch:
-                watch.stage("building the marts")
-                built = refresh(warehouse)
-            console.print(built)
-        if loaded.policies:
-            compact(warehouse, warehouse.pipeline())
-    return code
-
-
-def sweep_when_due(settings: Settings, warehouse: Warehouse, request: Request) -> Exit:
-    from pipelines.report import print_sweeps
-    from pipelines.sweep import Sweeper
-
-    with watching(console) as watch:
-        sweeper = Sweeper(settings=settings, warehouse=warehouse, watch=watch, minutes=settings.sweeps.minutes)
-        due = sweeper.due(request.resources)
-        if not due and not sweeper.unexplained:
-            return Exit.DONE
-        watch.stage("looking for what is gone")
-        found = sweeper.sweep(due)
-    print_sweeps(console, found)
-    return found.run.exit
-
-
-def verify_when_due(settings: Settings, warehouse: Warehouse) -> Exit:
-    from pipelines.member_counts import MemberCounts
-    from pipelines.report import print_verification
-    from pipelines.sweep import Sweeper
-    from pipelines.verify import Verifier, is_due
-
-    if not is_due(warehouse):
-        return Exit.DONE
-    with watching(console) as watch:
-        watch.stage("verifying")
-        members = MemberCounts(Sweeper(settings=settings, warehouse=warehouse, watch=watch))
-        found, compared = Verifier(settings=settings, warehouse=warehouse, watch=watch, members=members).verify_all()
-    print_verification(console, found, compared)
-    return max(found.exit, compared.exit if compared else Exit.DONE)
-
-
-def requested(settings: Settings, select: str, start: str, end: str, full_refresh: str) -> Request:
-    """What the options of a run ask for. Raises ConfigurationError."""
-    from pipelines.load import Request, named
-    from pipelines.reports import report_names
-    from pipelines.settings import instant
-
-    refreshed, selected = names(full_refresh), names(select)
-    return Request(
-        resources=named([*selected, *refreshed] if select else None, settings.revision),
-        reports=report_names([*selected, *refreshed]) if select else None,
-        start=instant(start, "--start") if start else None,
-        end=instant(end, "--end") if end else None,
-        full_refresh=frozenset(
-            {*(one.name for one in named(refreshed, settings.revision)), *report_names(refreshed)} if refreshed else ()
-        ),
-    )
-
-
-def warn_of_the_end(revision: str) -> None:
-    """Say so, if Klaviyo will soon no longer serve the revision."""
-    import pendulum
-
-    from pipelines.lifetime import notice
-
-    if text := notice(revision, pendulum.now("UTC").date()):
-        log.warning("%s", text, extra={"facts": {"event": "revision_ends", "revision": revision}})
-
-
-def names(text: str) -> list[str]:
-    """`"a, b"` as `["a", "b"]`."""
-    return [name.strip() for name in text.split(",") if name.strip()]

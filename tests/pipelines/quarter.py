@@ -17,8 +17,9 @@ import duckdb
 import pendulum
 from pendulum import DateTime
 
-from pipelines.cli import load_and_transform
+from pipelines.cli import console
 from pipelines.errors import Exit, RunError
+from pipelines.job import run_job
 from pipelines.load import Request, named
 from pipelines.progress import LogWatch
 from pipelines.settings import Settings, Sweeps
@@ -184,8 +185,13 @@ class Quarter:
         try:
             # An open file is opened again at once: otherwise, that would be a quarter of a run's time.
             with duckdb.connect(str(self.job.database)):
-                code = load_and_transform(
-                    settings, Warehouse("duckdb"), request, with_verification=number in VERIFIES, with_marts=False
+                code = run_job(
+                    console,
+                    settings,
+                    Warehouse("duckdb"),
+                    request,
+                    with_verification=number in VERIFIES,
+                    with_marts=False,
                 )
         except RunError as error:
             code = error.exit
