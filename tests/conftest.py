@@ -126,6 +126,8 @@ class Job:
     def settle(self, machine: str = "one") -> None:
         """Be on the named machine, at the sandbox's pace."""
         self.monkeypatch.setattr(Window, "free_at", unpaced)
+        # A sandbox that fails on purpose is well again at once.
+        self.monkeypatch.setattr("sources.klaviyo.client.FIRST_PAUSE", 0.01)
         self.monkeypatch.setenv("DLT_DATA_DIR", str(self.home / machine))
         self.monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", str(self.database))
         self.monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", self.postgres)

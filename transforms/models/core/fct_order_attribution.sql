@@ -133,50 +133,28 @@ clicks as (
 ),
 
 weighed as (
+    {%- set one = "cast(1 as " ~ raw_type("double") ~ ")" %}
+    {%- set decayed = "decayed / sum(decayed) over (partition by order_event_id)" %}
+    {%- for model, touches, weight, condition in [
+        ("last_touch", "messages", one, "place_from_last = 1"),
+        ("first_touch", "messages", one, "place_from_first = 1"),
+        ("linear", "messages", one ~ " / messages", "true"),
+        ("time_decay", "messages", decayed, "true"),
+        ("last_click", "clicks", one, "place_from_last = 1"),
+    ] %}
     select
-        order_event_id, 'last_touch' as model, touch_event_id, campaign_id, flow_id, message_id, variation_id, channel,
-        event_class, occurred_at, gross_amount, cast(1 as {{ raw_type('double') }}) as weight
-    from messages
-    where place_from_last = 1
+        order_event_id, '{{ model }}' as model, touch_event_id, campaign_id, flow_id, message_id, variation_id, channel,
+        event_class, occurred_at, gross_amount, {{ weight }} as weight
+    from {{ touches }}
+    where {{ condition }}
 
     union all
-
-    select
-        order_event_id, 'first_touch' as model, touch_event_id, campaign_id, flow_id, message_id, variation_id, channel,
-        event_class, occurred_at, gross_amount, cast(1 as {{ raw_type('double') }}) as weight
-    from messages
-    where place_from_first = 1
-
-    union all
-
-    select
-        order_event_id, 'linear' as model, touch_event_id, campaign_id, flow_id, message_id, variation_id, channel,
-        event_class, occurred_at, gross_amount, cast(1 as {{ raw_type('double') }}) / messages as weight
-    from messages
-
-    union all
-
-    select
-        order_event_id, 'time_decay' as model, touch_event_id, campaign_id, flow_id, message_id, variation_id, channel,
-        event_class, occurred_at, gross_amount,
-        decayed / sum(decayed) over (partition by order_event_id) as weight
-    from messages
-
-    union all
-
-    select
-        order_event_id, 'last_click' as model, touch_event_id, campaign_id, flow_id, message_id, variation_id, channel,
-        event_class, occurred_at, gross_amount, cast(1 as {{ raw_type('double') }}) as weight
-    from clicks
-    where place_from_last = 1
-
-    union all
-
+    {% endfor %}
     select
         order_event_id, 'klaviyo' as model, attributed_event_id as touch_event_id,
         attributed_campaign_id as campaign_id, attributed_flow_id as flow_id, attributed_message_id as message_id,
         attributed_variation_id as variation_id, attributed_channel as channel, null as event_class,
-        attributed_event_at as occurred_at, gross_amount, cast(1 as {{ raw_type('double') }}) as weight
+        attributed_event_at as occurred_at, gross_amount, {{ one }} as weight
     from orders
     where is_attributed
 ),

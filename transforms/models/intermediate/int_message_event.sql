@@ -57,30 +57,10 @@ touched as (
         local_date
     from events
 
-    union all
-
-    select
-        event_id,
-        metric_id,
-        attributed_campaign_id as campaign_id,
-        attributed_flow_id as flow_id,
-        coalesce(attributed_campaign_message_id, attributed_flow_message_id) as message_id,
-        attributed_variation_id as variation_id,
-        coalesce(attributed_profile_id, profile_id) as profile_id,
-        nullif(attributed_channel, 'unknown') as channel,
-        entry_type as event_class,
-        null as message_name,
-        null as subject,
-        false as is_machine_open,
-        false as is_bot_click,
-        null as bounce_type,
-        null as email_domain,
-        null as inbox_provider,
-        amount,
-        is_account_currency,
-        occurred_at,
-        local_date
-    from revenue
+    {%- for orders, event_class, amount, is_account_currency in [
+        ("revenue", "entry_type", "amount", "is_account_currency"),
+        ("repeated", "'order_repeated'", "event_value", "false"),
+    ] %}
 
     union all
 
@@ -93,7 +73,7 @@ touched as (
         attributed_variation_id as variation_id,
         coalesce(attributed_profile_id, profile_id) as profile_id,
         nullif(attributed_channel, 'unknown') as channel,
-        'order_repeated' as event_class,
+        {{ event_class }} as event_class,
         null as message_name,
         null as subject,
         false as is_machine_open,
@@ -101,11 +81,12 @@ touched as (
         null as bounce_type,
         null as email_domain,
         null as inbox_provider,
-        event_value as amount,
-        false as is_account_currency,
+        {{ amount }} as amount,
+        {{ is_account_currency }} as is_account_currency,
         occurred_at,
         local_date
-    from repeated
+    from {{ orders }}
+    {%- endfor %}
 ),
 
 -- By the receipt before; without one by the receipt after, as clocks differ. One order serves both windows.
