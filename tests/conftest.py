@@ -9,9 +9,10 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -189,18 +190,23 @@ def job(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, revis
 
 
 @pytest.fixture(scope="session")
-def first_load(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A DuckDB file after a first run of everything over the account that the fixture `account` tells."""
-    with pytest.MonkeyPatch.context() as monkeypatch, Sandbox(synthesize(scale=SCALE), limits="off") as running:
-        job = Job(running, tmp_path_factory.mktemp("first_load"), monkeypatch)
-        job.load()
-    return job.database
+def first_load(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """A DuckDB file after a first run of everything, at a revision, over the account that the fixture `account` tells."""
+
+    @cache
+    def load_at(revision: str) -> Path:
+        with pytest.MonkeyPatch.context() as monkeypatch, Sandbox(synthesize(scale=SCALE), limits="off") as running:
+            job = Job(running, tmp_path_factory.mktemp("first_load"), monkeypatch, revision=revision)
+            job.load()
+        return job.database
+
+    return load_at
 
 
 @pytest.fixture
-def loaded(job: Job, first_load: Path) -> Job:
+def loaded(job: Job, first_load: Callable[[str], Path]) -> Job:
     """A job after its first run. What has been read is in the warehouse: its file is all that a further run needs."""
-    shutil.copyfile(first_load, job.database)
+    shutil.copyfile(first_load(job.revision), job.database)
     return job
 
 
