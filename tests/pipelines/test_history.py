@@ -48,7 +48,7 @@ def test_definitions_keep_their_versions_with_what_changed_and_since_when(job: J
         ("segments", "segment", "VIPS", segment, {"definition__condition_groups"}),
         ("flows", "flow", "WELCOME", {"status": "draft"}, {"status"}),
         ("templates", "template", "TPL", {"html": "<p>new</p>", "text": "new"}, {"html", "text"}),
-        ("campaigns", "campaign", "SPRING", {"status": "Cancelled"}, {"status"}),
+        ("campaigns", "campaign", "SPRING", {"name": "Spring again"}, {"name"}),
     ]
     for _, kind, id_, attributes, _ in edits:
         change(sandbox, "edit", type=kind, id=id_, attributes=attributes, at=marked.isoformat())

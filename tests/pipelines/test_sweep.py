@@ -37,6 +37,7 @@ from pipelines.warehouse import Tables, Warehouse
 from sandbox.account import Account, Events, Object
 from sandbox.faults import Fault
 from sandbox.server import Sandbox
+from sources.klaviyo import REVISION
 from sources.klaviyo.policy import NO_POLICY
 from sources.klaviyo.pseudonyms import Pseudonyms
 from sources.klaviyo.windows import moment
@@ -251,7 +252,10 @@ def test_who_comes_back_is_unmarked_and_the_absence_ends(job: Job, sandbox: Sand
 
 
 def test_rows_that_the_warehouse_lost_or_holds_in_an_old_state_are_loaded(job: Job, sandbox: Sandbox) -> None:
-    names = ("profiles", "profile_suppressions", "list_memberships", "campaigns")
+    expected = {"profiles": (3, 0), "list_memberships": (1, 0), "campaigns": (1, 0)}
+    if job.revision != REVISION:  # campaigns are read whole by every run there, and need no sweep
+        del expected["campaigns"]
+    names = (*expected, "profile_suppressions")
     # Changed without showing it in time: no run looks that far back.
     sandbox.account.objects["profile"]["P003"].attributes |= {
         "first_name": "Zoë",
@@ -263,11 +267,7 @@ def test_rows_that_the_warehouse_lost_or_holds_in_an_old_state_are_loaded(job: J
         database.execute("delete from klaviyo.list_memberships where profile_id = 'P010'")
         database.execute("delete from klaviyo.campaigns where id = 'LASTYEAR'")
     found = sweep(job, *names)
-    assert {one.resource: (one.missed, one.marked) for one in found.swept} == {
-        "profiles": (3, 0),
-        "list_memberships": (1, 0),
-        "campaigns": (1, 0),
-    }
+    assert {one.resource: (one.missed, one.marked) for one in found.swept} == expected
     assert_tables_equal_the_account(job, sandbox, *names)
     assert all(one.missed == 0 for one in sweep(job, *names).swept)
 
