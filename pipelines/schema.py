@@ -14,7 +14,7 @@ from pipelines.merges import MERGE_COLUMNS, MERGES
 from pipelines.runs import RUN_COLUMNS, RUNS
 from pipelines.warehouse import SCHEMA
 from sources.klaviyo.handing import Shape
-from sources.klaviyo.tables import column_hints
+from sources.klaviyo.tables import Column, column_hints
 
 OWN_TABLES: Final = {RUNS: RUN_COLUMNS, ABSENCES: ABSENCE_COLUMNS, MERGES: MERGE_COLUMNS}
 """What is written by more than recording a run."""
@@ -26,20 +26,20 @@ LOAD_ID: Final = {"name": "_dlt_load_id", "data_type": "text", "nullable": False
 def make_tables(pipeline: dlt.Pipeline, shapes: Iterable[Shape]) -> None:
     """Make these and our own, with columns that they lack, all at once: loading a table without rows costs dlt much more."""
     schema = pipeline.default_schema if pipeline.default_schema_name else Schema(SCHEMA)
-    declared: list[Any] = [
-        *(merged(shape) for shape in shapes),
-        *(
-            new_table(name, write_disposition="append", columns=listed(column_hints(of)))
-            for name, of in OWN_TABLES.items()
-        ),
+    lacking = [
+        *(merged(shape) for shape in shapes if lacks(schema, shape.name, shape.columns)),
+        *(appended(name, columns) for name, columns in OWN_TABLES.items() if lacks(schema, name, columns)),
     ]
-    normalized: list[Any] = [normalize_table_identifiers(table, schema.naming) for table in declared]
-    lacking = [table for table in normalized if lacks(schema, table)]
     for table in lacking:
-        schema.update_table(table)
+        schema.update_table(normalize_table_identifiers(table, schema.naming))
     if lacking:
         pipeline.schemas.save_schema(schema)
         pipeline.sync_schema(SCHEMA)
+
+
+def lacks(schema: Schema, name: str, columns: Iterable[Column]) -> bool:
+    there = schema.tables.get(name, {"columns": {}})["columns"]
+    return not {schema.naming.normalize_path(column.name) for column in columns} <= there.keys()
 
 
 def merged(shape: Shape) -> Any:  # noqa: ANN401 - dlt's tables are typed dictionaries
@@ -49,10 +49,9 @@ def merged(shape: Shape) -> Any:  # noqa: ANN401 - dlt's tables are typed dictio
     return {**new_table(shape.name, write_disposition="merge", columns=listed(hints)), "x-merge-strategy": "upsert"}
 
 
+def appended(name: str, columns: tuple[Column, ...]) -> Any:  # noqa: ANN401 - as above
+    return new_table(name, write_disposition="append", columns=listed(column_hints(columns)))
+
+
 def listed(hints: dict[str, dict[str, Any]]) -> Any:  # noqa: ANN401 - as above
     return [*hints.values(), LOAD_ID]
-
-
-def lacks(schema: Schema, table: Any) -> bool:  # noqa: ANN401 - as above
-    there = schema.tables.get(table["name"], {"columns": {}})["columns"]
-    return not table["columns"].keys() <= there.keys()

@@ -34,7 +34,7 @@ def account() -> Account:
 @pytest.mark.timeout(900)
 def test_a_quarter_ends_with_the_account_and_its_true_history(job: Job, request: pytest.FixtureRequest) -> None:
     if job.revision != REVISION:
-        pytest.skip(f"the chronicle tells definitions as of {REVISION}")
+        pytest.skip(f"the chronicle knows only how {REVISION} tells definitions")
     quarter = Quarter(job)
     follow(quarter, every=1 if request.config.getoption("--every-day") else 5)
     assert_equal(quarter.account, quarter.clock.now(), lambda table: rows(job, table), READ, job.revision)
