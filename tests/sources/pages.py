@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Container, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -16,6 +16,8 @@ from sources.klaviyo.tables import Column, table
 from sources.klaviyo.windows import Window
 
 REVISION = "2026-07-15"
+AN_HOUR = "2026-06-23T00:15:23+00:00"
+INSTANT = datetime(2026, 6, 23, 0, 15, 23, tzinfo=UTC)
 
 Json = dict[str, Any]
 
@@ -83,3 +85,11 @@ def rows(body: bytes, name: str) -> list[Json]:
 def row(body: bytes, name: str) -> Json:
     (only,) = rows(body, name)
     return only
+
+
+def event(properties: object = b"{}", id_: str = "E1", **attributes: object) -> bytes:
+    return thing("event", id_, {"datetime": AN_HOUR, "event_properties": properties, **attributes})
+
+
+def profile(**attributes: object) -> bytes:
+    return document(thing("profile", "P1", attributes))
