@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 
 from pipelines.errors import Exit, RunError
-from pipelines.progress import set_up_logging, watching
+from pipelines.progress import FILE_WIDTH, quiet_dlt, set_up_logging, watching
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -25,17 +25,7 @@ app = typer.Typer(
 )
 log = logging.getLogger("klaviyo_etl")
 
-FILE_WIDTH: Final = 160
-"""Columns of what is printed into a file or a pipe."""
-
 console: Final = Console() if sys.stdout.isatty() else Console(width=FILE_WIDTH)
-
-DLT_RUNTIME: Final = {
-    # dlt remarks on every hint that it keeps; what matters reaches us as exceptions.
-    "RUNTIME__LOG_LEVEL": "CRITICAL",
-    "RUNTIME__DLTHUB_TELEMETRY": "false",
-}
-"""What dlt reads when it is imported."""
 
 SANDBOX_KEY: Final = "pk_sandbox"
 
@@ -56,8 +46,7 @@ SelectOption = Annotated[
 
 
 def main() -> None:
-    for name, value in DLT_RUNTIME.items():
-        os.environ.setdefault(name, value)
+    quiet_dlt()
     app(prog_name="klaviyo-etl")
 
 
@@ -117,7 +106,7 @@ def run(
                 with_sweeps=sweep,
                 with_verification=verify,
                 with_marts=transform,
-            )
+            ).exit
         raise typer.Exit(ending.code)
 
 
@@ -172,7 +161,7 @@ def demo(
         os.environ["DESTINATION__DUCKDB__CREDENTIALS"] = str(path.resolve())
         with sandbox_of(scale) as sandbox:
             settings = Settings(api_key=SANDBOX_KEY, base_url=sandbox.url)
-            code = run_job(console, settings, Warehouse("duckdb"), Request(resources=named(None)))
+            code = run_job(console, settings, Warehouse("duckdb"), Request(resources=named(None))).exit
         show(console, path)
         raise typer.Exit(code)
 

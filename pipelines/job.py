@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 
 import pendulum
 from rich.console import Console
@@ -17,6 +18,7 @@ from pipelines.member_counts import MemberCounts
 from pipelines.progress import watching
 from pipelines.report import print_forgetting, print_run, print_sweeps, print_verification
 from pipelines.reports import report_names
+from pipelines.runs import Run
 from pipelines.settings import Settings, instant
 from pipelines.signals import stopping_in_order
 from pipelines.sweep import Sweeper
@@ -25,6 +27,22 @@ from pipelines.verify import Verifier, is_due
 from pipelines.warehouse import Warehouse
 
 log = logging.getLogger("klaviyo_etl")
+
+
+@dataclass
+class Ran:
+    """How the main job ended, and the runs that it came to: the load, and the sweep if one was due."""
+
+    exit: Exit
+    runs: list[Run]
+
+    def add(self, *runs: Run) -> None:
+        self.runs += runs
+        self.exit = max([self.exit, *(run.exit for run in runs)])
+
+    @property
+    def message(self) -> str:
+        return "; ".join(run.message for run in self.runs if run.message)
 
 
 def run_job(
@@ -36,20 +54,20 @@ def run_job(
     with_sweeps: bool = True,
     with_verification: bool = False,
     with_marts: bool = True,
-) -> Exit:
-    """One run under the destination's lock. The exit code it ends in."""
+) -> Ran:
+    """One run under the destination's lock."""
     warn_of_the_end(settings.revision)
     with run_lock(warehouse):
         with stopping_in_order():
             with watching(console) as watch:
                 loaded = load(settings, warehouse, request, watch)
             print_run(console, loaded)
-            code = loaded.exit
-            if with_sweeps and code.goes_on and not (request.start or request.end):
-                code = max(code, sweep_when_due(console, settings, warehouse, request))
-            if with_verification and code.goes_on:
-                code = max(code, verify_when_due(console, settings, warehouse))
-        if code.goes_on and settings.on_deletion != "mark":
+            ran = Ran(loaded.exit, [loaded])
+            if with_sweeps and ran.exit.goes_on and not (request.start or request.end):
+                ran.add(*sweep_when_due(console, settings, warehouse, request))
+            if with_verification and ran.exit.goes_on:
+                ran.exit = max(ran.exit, verify_when_due(console, settings, warehouse))
+        if ran.exit.goes_on and settings.on_deletion != "mark":
             with watching(console) as watch:
                 watch.stage("forgetting who was deleted")
                 gone = forget_deleted(settings, warehouse)
@@ -57,26 +75,26 @@ def run_job(
                 print_forgetting(console, gone)
         if loaded.policies:
             drop_models(warehouse, warehouse.pipeline())
-        if with_marts and code.goes_on:
+        if with_marts and ran.exit.goes_on:
             with watching(console) as watch:
                 watch.stage("building the marts")
                 built = refresh(warehouse)
             console.print(built)
         if loaded.policies:
             compact(warehouse, warehouse.pipeline())
-    return code
+    return ran
 
 
-def sweep_when_due(console: Console, settings: Settings, warehouse: Warehouse, request: Request) -> Exit:
+def sweep_when_due(console: Console, settings: Settings, warehouse: Warehouse, request: Request) -> list[Run]:
     with watching(console) as watch:
         sweeper = Sweeper(settings=settings, warehouse=warehouse, watch=watch, minutes=settings.sweeps.minutes)
         due = sweeper.due(request.resources)
         if not due and not sweeper.unexplained:
-            return Exit.DONE
+            return []
         watch.stage("looking for what is gone")
         found = sweeper.sweep(due)
     print_sweeps(console, found)
-    return found.run.exit
+    return [found.run]
 
 
 def verify_when_due(console: Console, settings: Settings, warehouse: Warehouse) -> Exit:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,15 @@ if TYPE_CHECKING:
     from sources.klaviyo.tally import Tally
 
 log = logging.getLogger("klaviyo_etl")
+
+FILE_WIDTH: Final = 160
+"""Columns of what is printed into a file or a pipe."""
+
+DLT_RUNTIME: Final = {
+    # dlt remarks on every hint that it keeps; what matters reaches us as exceptions.
+    "RUNTIME__LOG_LEVEL": "CRITICAL",
+    "RUNTIME__DLTHUB_TELEMETRY": "false",
+}
 
 REFRESHES_PER_SECOND: Final = 4
 HEADINGS: Final[dict[str, Literal["left", "right"]]] = {
@@ -106,3 +116,9 @@ def set_up_logging(log_format: str, *, verbose: bool) -> None:
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger("klaviyo_etl").setLevel(logging.INFO if verbose else logging.WARNING)
+
+
+def quiet_dlt() -> None:
+    """To be called before dlt is imported, which reads at once what it may say, and to whom."""
+    for name, value in DLT_RUNTIME.items():
+        os.environ.setdefault(name, value)

@@ -2,6 +2,6 @@
 
 import os
 
-from pipelines.cli import DLT_RUNTIME
+from pipelines.progress import DLT_RUNTIME
 
 os.environ.update(DLT_RUNTIME)

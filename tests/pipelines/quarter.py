@@ -192,7 +192,7 @@ class Quarter:
                     request,
                     with_verification=number in VERIFIES,
                     with_marts=False,
-                )
+                ).exit
         except RunError as error:
             code = error.exit
         ideal: Counter[str] = Counter()
