@@ -141,6 +141,7 @@ class Rehearsal:
                     yield wait
                 self.requests += 1
                 yield self.latency
+                self.stage.limiter.answered(self.endpoint)
                 yield self.stage.work(self.latency, self.labour)
                 if not self.lanes.place(work, page)[2]:
                     break

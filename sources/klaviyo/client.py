@@ -146,11 +146,14 @@ class Client:
         """The body of a 200. Any other answer is raised as what it means."""
         began = self.clock()
         method, headers = ("GET", {}) if asked is None else ("POST", {"Content-Type": MEDIA_TYPE})
-        with self.session.request(
-            method, url, data=asked, headers=headers, stream=True, timeout=TIMEOUT, allow_redirects=False
-        ) as response:
-            # Reading the raw stream costs half the CPU of `.content`, and notices a body cut short.
-            body: bytes = response.raw.read(decode_content=True)
+        try:
+            with self.session.request(
+                method, url, data=asked, headers=headers, stream=True, timeout=TIMEOUT, allow_redirects=False
+            ) as response:
+                # Reading the raw stream costs half the CPU of `.content`, and notices a body cut short.
+                body: bytes = response.raw.read(decode_content=True)
+        finally:
+            self.limiter.answered(endpoint)
         self.latency += (self.clock() - began - self.latency) * SMOOTHING
         tally.count(bytes=len(body))
         if response.status_code == requests.codes.ok:

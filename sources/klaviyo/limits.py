@@ -1,7 +1,8 @@
 """Klaviyo's rate limits, kept from our side: one limiter per account, shared by everything that asks it.
 
-Klaviyo counts in fixed windows whose phase we do not know; any span of a window's length holds at most our share of its
-allowance, rounded up to a whole request, which is within the limit whatever the phase. Longer spans hold no more than the share.
+Klaviyo counts in fixed windows whose phase we do not know, and each request at some moment between its sending and its answer.
+Any span of a window's length, wherever those moments lie, holds at most our share of its allowance, rounded up to a whole
+request: within the limit whatever the phase. Longer spans hold no more than the share.
 """
 
 from __future__ import annotations
@@ -18,37 +19,37 @@ from sources.klaviyo import stopping
 from sources.klaviyo.contract import Endpoint, Limit
 from sources.klaviyo.errors import QuotaSpent
 
-PARTS: Final = 3
+GLANCE: Final = 0.02
+"""Seconds after which to look again where only an answer that is still out makes room."""
 
 
 @dataclass
 class Window:
-    """The requests of the last `seconds`, at most `requests` of them."""
+    """The requests that may have been counted within the last `seconds`, at most `requests` of them."""
 
     requests: int
     seconds: float
-    sent: deque[float] = field(default_factory=deque)
+    answered: deque[float] = field(default_factory=deque)
+    in_flight: int = 0
 
     @classmethod
     def share_of(cls, limit: Limit, share: float) -> Window:
         """Our part of a limit: whole requests, in so much longer a span that they are no more than our part of it.
 
-        1.8 requests a minute are 2 in 67 seconds. Of a burst's second parts are left: requests that are sent a little apart may
-        arrive together.
+        1.8 requests a minute are 2 in 67 seconds.
         """
         part = limit.requests * share
-        whole = math.floor(part) if limit.seconds == 1 and part >= 1 else math.ceil(part)
-        return cls(whole, limit.seconds * max(whole / part, 1))
-
-    def spread(self) -> list[Window]:
-        """With a bound for a third of a burst's second: sent all at once, two bursts may arrive within one second."""
-        third = -(-self.requests // PARTS)
-        return [self, Window(third, self.seconds / PARTS)] if self.seconds == 1 and third < self.requests else [self]
+        return cls(math.ceil(part), limit.seconds * math.ceil(part) / part)
 
     def free_at(self, now: float) -> float:
-        while self.sent and self.sent[0] <= now - self.seconds:
-            self.sent.popleft()
-        return self.sent[-self.requests] + self.seconds if len(self.sent) >= self.requests else now
+        """When one more may be sent, unless an answer comes before."""
+        while self.answered and self.answered[0] <= now - self.seconds:
+            self.answered.popleft()
+        if self.in_flight >= self.requests:
+            return now + GLANCE
+        if self.in_flight + len(self.answered) < self.requests:
+            return now
+        return self.answered[self.in_flight - self.requests] + self.seconds
 
 
 @dataclass
@@ -75,12 +76,12 @@ class Limiter:
         self.clock = clock
         self.sleep = sleep
         self.buckets: dict[str, Bucket] = {}
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
 
     def acquire(self, endpoint: Endpoint, patience: float = math.inf) -> float:
         """Wait until a request to the endpoint may be sent, and count it. The seconds waited.
 
-        Raises QuotaSpent where that would take longer than `patience`.
+        Whoever sends it then says when it is `answered`. Raises QuotaSpent where that would take longer than `patience`.
         """
         waited = 0.0
         while pause := self.reserve(endpoint):
@@ -93,18 +94,28 @@ class Limiter:
     def reserve(self, endpoint: Endpoint) -> float:
         """Count a request if one may be sent now; otherwise the seconds until that can be so."""
         with self.lock:
-            bucket, now = self.bucket(endpoint), self.clock()
-            wait = bucket.free_at(now) - now
+            wait = self.wait(endpoint)
             if wait <= 0:
-                for window in bucket.windows:
-                    window.sent.append(now)
-            return max(wait, 0.0)
+                for window in self.bucket(endpoint).windows:
+                    window.in_flight += 1
+            return wait
+
+    def answered(self, endpoint: Endpoint) -> None:
+        """A request has come to its end, whatever that was: Klaviyo counts it by now if it ever does."""
+        with self.lock:
+            for window in self.bucket(endpoint).windows:
+                window.in_flight -= 1
+                window.answered.append(self.clock())
+
+    def wait(self, endpoint: Endpoint) -> float:
+        """Seconds until a request may be sent. Takes nothing."""
+        with self.lock:
+            now = self.clock()
+            return max(self.bucket(endpoint).free_at(now) - now, 0.0)
 
     def has_room(self, endpoint: Endpoint) -> bool:
         """Whether another request could be sent at once: then one more lane would not merely wait."""
-        with self.lock:
-            now = self.clock()
-            return self.bucket(endpoint).free_at(now) <= now
+        return self.wait(endpoint) <= 0
 
     def rate(self, endpoint: Endpoint) -> float:
         """Requests a second that can be kept up."""
@@ -120,6 +131,5 @@ class Limiter:
     def bucket(self, endpoint: Endpoint) -> Bucket:
         name = endpoint.allowance or endpoint.path
         if name not in self.buckets:
-            windows = [Window.share_of(limit, self.share) for limit in endpoint.limits]
-            self.buckets[name] = Bucket([part for window in windows for part in window.spread()])
+            self.buckets[name] = Bucket([Window.share_of(limit, self.share) for limit in endpoint.limits])
         return self.buckets[name]

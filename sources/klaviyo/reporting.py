@@ -111,13 +111,10 @@ class Reporting:
 
     def has_time_for(self, endpoint: Endpoint) -> bool:
         """Whether a request may be sent before the run has spent on reports what it may."""
-        clock, limiter = self.client.clock(), self.client.limiter
+        clock = self.client.clock()
         if self.ends_at is None:
             self.ends_at = clock + self.asking.minutes * 60
-        with limiter.lock:
-            now = limiter.clock()
-            wait = limiter.bucket(endpoint).free_at(now) - now
-        return clock + max(wait, 0.0) < self.ends_at
+        return clock + self.client.limiter.wait(endpoint) < self.ends_at
 
     def close(self) -> None:
         """Nothing is held open."""
