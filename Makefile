@@ -28,7 +28,7 @@ dialects: environment
 	$(RUN) pytest -n 0 tests/transforms/test_portable.py
 
 environment: $(UV)
-	$(UV) sync --quiet --locked --all-extras
+	$(UV) sync --quiet --locked --extra postgres
 
 .uv/bin/uv:
 	python3 -m venv .uv

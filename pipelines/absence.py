@@ -6,7 +6,7 @@ seen for certain, and whether it has come back since.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -76,10 +76,10 @@ def absent(tables: Tables, walk: Walk, table: Table, first_load_id: str, *, refr
     if walk.host.cursor is None:
         return older
     if table.resource is not walk.host:
-        host = tables.name(walk.host.name)
+        host, name = tables.name(walk.host.name), tables.column(table.name)
         return (
-            f"EXISTS (SELECT 1 FROM {host} host WHERE host.id = {tables.name(table.name)}.{table.parent} "  # noqa: S608 - names are ours
-            f"AND host.{LOAD} > {tables.name(table.name)}.{LOAD})"
+            f"EXISTS (SELECT 1 FROM {host} host WHERE host.id = {name}.{table.parent} "  # noqa: S608 - names are ours
+            f"AND host.{LOAD} > {name}.{LOAD})"
         )
     return f"{older} AND {in_windows(tables, walk)}" if refreshed else ""
 
@@ -88,13 +88,13 @@ def absent_children(tables: Tables, walk: Walk, table: Table, older: str, *, ref
     """What parents hold no more, of those whose children were read whole; and all of those that are gone."""
     assert table.parent is not None
     parent = tables.column(table.parent)
-    orphaned = f"{parent} NOT IN ({literals(walk.parents)})" if walk.parents else "TRUE"
+    orphaned = f"{parent} NOT IN ({tables.literals(walk.parents)})" if walk.parents else "TRUE"
     if walk.host.cursor:
         return f"({orphaned} OR ({older} AND {in_windows(tables, walk)}))" if refreshed else orphaned
     if all(walk.parents.values()):
         return older
     read = [one for one, is_read in walk.parents.items() if is_read]
-    return f"({orphaned} OR ({older} AND {parent} IN ({literals(read)})))" if read else orphaned
+    return f"({orphaned} OR ({older} AND {parent} IN ({tables.literals(read)})))" if read else orphaned
 
 
 def in_windows(tables: Tables, walk: Walk) -> str:
@@ -103,14 +103,6 @@ def in_windows(tables: Tables, walk: Walk) -> str:
     at = tables.column(walk.host.cursor.field)
     windows = [f"({at} >= '{window.start}' AND {at} < '{window.end}')" for window in walk.tally.windows]
     return f"({' OR '.join(windows)})" if windows else "FALSE"
-
-
-def literals(values: Iterable[str]) -> str:
-    return ", ".join(map(literal, values))
-
-
-def literal(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
 
 
 # --- marking ---------------------------------------------------------------------------------------------------------
@@ -128,26 +120,31 @@ def mark(
     if not count:
         return 0
     parent, id_ = spelled(tables, table)
-    brought = f"(SELECT max(run.started_at) FROM {tables.name(RUNS)} run WHERE run.first_load_id <= {name}.{LOAD})"  # noqa: S608 - names are ours
-    seen = f"greatest({brought}, %s)" if seen_at else brought
+    # Who looks up the run for each row asks more of a subquery than all warehouses allow.
+    brought = (
+        f"SELECT load.brought_by, max(run.started_at) AS brought_at "  # noqa: S608 - names are ours
+        f"FROM (SELECT DISTINCT {LOAD} AS brought_by FROM {name} WHERE {which}) load "
+        f"JOIN {tables.name(RUNS)} run ON run.first_load_id <= load.brought_by GROUP BY load.brought_by"
+    )
+    seen = "greatest(coalesce(brought_at, %s), %s)" if seen_at else "brought_at"
     with tables.transaction():
         tables.execute(
             f"INSERT INTO {tables.name(ABSENCES)} "  # noqa: S608 - names are ours
             f"(table_name, parent_id, id, known_at, last_seen_at, how_known, {LOAD}) "
-            f"SELECT {literal(table.name)}, {parent}, {id_}, %s, {seen}, {literal(how)}, {LOAD} "
-            f"FROM {name} WHERE {which}",
+            f"SELECT {tables.literal(table.name)}, {parent or tables.text('NULL')}, {id_}, %s, {seen}, {tables.literal(how)}, {LOAD} "
+            f"FROM {name} LEFT JOIN ({brought}) brought ON brought.brought_by = {LOAD} WHERE {which}",
             now,
-            *filter(None, [seen_at]),
+            *[seen_at, seen_at] * bool(seen_at),
         )
         tables.execute(f"UPDATE {name} SET {DELETED_AT} = %s WHERE {which}", now)  # noqa: S608 - names are ours
     return count
 
 
 def spelled(tables: Tables, table: Table) -> tuple[str, str]:
-    """A row's key as two SQL expressions: the first part where there are several, and the rest."""
+    """A row's key as two SQL expressions: the first part, or nothing where it is the only one, and the rest."""
     *first, last = (tables.column(name) for name in table.key)
     if not first:
-        return "NULL", last
+        return "", last
     return first[0], " || '/' || ".join([*first[1:], last])
 
 
@@ -163,12 +160,11 @@ def note_returns(tables: Tables, loaded: Sequence[Table], now: DateTime) -> None
         if table.name not in missed:
             continue
         parent, id_ = spelled(tables, table)
-        here = f"{id_} = {tables.name(ABSENCES)}.id" + (
-            "" if parent == "NULL" else f" AND {parent} = {tables.name(ABSENCES)}.parent_id"
-        )
+        absence = tables.column(ABSENCES)
+        here = f"{id_} = {absence}.id" + (f" AND {parent} = {absence}.parent_id" if parent else "")
         tables.execute(
             f"UPDATE {tables.name(ABSENCES)} SET returned_at = %s "  # noqa: S608 - names are ours
-            f"WHERE table_name = {literal(table.name)} AND returned_at IS NULL "
+            f"WHERE table_name = {tables.literal(table.name)} AND returned_at IS NULL "
             f"AND EXISTS (SELECT 1 FROM {tables.name(table.name)} WHERE {DELETED_AT} IS NULL AND {here})",
             now,
         )
@@ -191,10 +187,10 @@ class Absence:
 
 def absent_profiles(tables: Tables, cause: str | None) -> list[Absence]:
     """The profiles that are gone for this cause; with None, those of which it is not known yet."""
-    why = f"cause = {literal(cause)}" if cause else "cause IS NULL"
+    why = f"cause = {tables.literal(cause)}" if cause else "cause IS NULL"
     rows: list[Sequence[Any]] = tables.rows(
         f"SELECT id, known_at, last_seen_at FROM {tables.name(ABSENCES)} "  # noqa: S608 - names are ours
-        f"WHERE table_name = {literal(PROFILES.name)} AND returned_at IS NULL AND {why} ORDER BY known_at, id"
+        f"WHERE table_name = {tables.literal(PROFILES.name)} AND returned_at IS NULL AND {why} ORDER BY known_at, id"
     )
     return [Absence(*row) for row in rows]
 

@@ -110,7 +110,8 @@ def write_record(warehouse: Warehouse, basis: Basis) -> None:
         name = record(tables, warehouse)
         with tables.transaction():
             tables.execute(f"DROP TABLE IF EXISTS {name}")
-            tables.execute(f"CREATE TABLE {name} (built_at TIMESTAMP WITH TIME ZONE, basis TEXT)")
+            types = tables.dialect
+            tables.execute(f"CREATE TABLE {name} (built_at {types.instant}, basis {types.text})")
             tables.execute(
                 f"INSERT INTO {name} VALUES (%s, %s)",  # noqa: S608 - names are ours
                 pendulum.now("UTC"),

@@ -14,6 +14,7 @@ from typing import Annotated, Final, NoReturn
 import typer
 from rich.console import Console
 
+from pipelines.destinations import DESTINATIONS
 from pipelines.errors import Exit, RunError
 from pipelines.progress import FILE_WIDTH, quiet_dlt, set_up_logging, watching
 
@@ -35,7 +36,7 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
-DestinationOption = Annotated[str, typer.Option("--destination", metavar="NAME", help="duckdb or postgres.")]
+DestinationOption = Annotated[str, typer.Option("--destination", metavar="NAME", help=f"{', '.join(DESTINATIONS)}.")]
 FormatOption = Annotated[LogFormat, typer.Option("--log-format", help="Log lines as text, or as one JSON object each.")]
 SelectOption = Annotated[
     str,

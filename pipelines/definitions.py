@@ -73,7 +73,7 @@ def write(looking: Looking) -> Iterator[pa.Table]:
         yield arrow_schema(COLUMNS).empty_table()
     with looking.pipeline.sql_client() as client:
         tables = Tables(client)
-        if looking.indexes and VERSIONS in schema.tables:
+        if VERSIONS in schema.tables:
             tables.index(VERSIONS, "id")
         for walk in looking.walks:
             for table in walk.tables:
@@ -148,7 +148,7 @@ class Rows:
 
     def expression(self, name: str) -> str:
         column = self.tables.column(name)
-        return f"CAST({column} AS TEXT)" if self.types[name] == "json" else column
+        return self.tables.text(column) if self.types[name] == "json" else column
 
     def sight(self, row: Sequence[Any]) -> Sight:
         loaded, vanished, *values = row
@@ -175,7 +175,7 @@ class Rows:
             if known.get(sight.id) != (fingerprint(sight.content, self.kind), sight.vanished_at is not None)
         ]
         there = [sight for sight in news if sight.id in known]
-        columns = ", ".join(f"CAST({name} AS TEXT)" if of == "json" else name for name, of in TOLD)
+        columns = ", ".join(self.tables.text(name) if of == "json" else name for name, of in TOLD)
         latest = {version.id: version for version in map(version_of, self.latest(columns, there))}
         for sight in news:
             yield sight, latest.get(sight.id)

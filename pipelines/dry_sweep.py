@@ -46,7 +46,7 @@ def copy_keys(sweeper: Sweeper, resources: Sequence[Resource], copy: Warehouse) 
             ]
 
         loaded = copy.pipeline()
-        loaded.run(keys(), loader_file_format=copy.kind.file_format)
+        loaded.run(keys())
         make_tables(loaded, ())
 
 

@@ -118,7 +118,7 @@ class Eraser:
             pipeline = self.warehouse.pipeline()
             load_id = "" if self.dry else make_table(pipeline)
             with pipeline.sql_client() as client:
-                dataset = dataset_of(pipeline, Redaction(Tables(client), self.warehouse.kind.matches), load_id)
+                dataset = dataset_of(pipeline, Redaction(Tables(client)), load_id)
                 transaction: AbstractContextManager[Any] = nullcontext() if self.dry else client.begin_transaction()
                 with transaction:
                     for start in range(0, len(asked), AT_ONCE):
@@ -138,7 +138,7 @@ class Eraser:
             if place.table != FORGOTTEN:
                 act.erase(place)
         if not self.dry:
-            now = pendulum.now("UTC")
+            now, json_type = pendulum.now("UTC"), dataset.redaction.tables.dialect.json
             made = [
                 self.pseudonyms.of(tombstone(name))
                 for person in persons
@@ -146,7 +146,7 @@ class Eraser:
             ]
             dataset.redaction.tables.execute(
                 f"INSERT INTO {dataset.redaction.tables.name(FORGOTTEN)} (_dlt_load_id, forgotten_at, how, why, tombstones, tables) "  # noqa: S608 - names are ours
-                "VALUES (%s, %s, %s, %s, CAST(%s AS JSON), CAST(%s AS JSON))",
+                f"VALUES (%s, %s, %s, %s, CAST(%s AS {json_type}), CAST(%s AS {json_type}))",
                 dataset.load_id,
                 now,
                 self.how,
@@ -296,7 +296,7 @@ def in_ids(redaction: Redaction, place: Place, ids: Sequence[str]) -> str:
 
 def among(redaction: Redaction, column: str, values: Sequence[str]) -> str:
     """The SQL condition of rows with one of some values."""
-    return f"CAST({redaction.column(column)} AS TEXT) IN ({', '.join(['%s'] * len(values))})"
+    return f"{redaction.tables.text(redaction.column(column))} IN ({', '.join(['%s'] * len(values))})"
 
 
 def without(traces: Traces, place: Place, column: str) -> Rewrite:
@@ -379,7 +379,7 @@ def with_tombstones(pipeline: dlt.Pipeline, policy: Policy) -> Policy:
     """The policy, by which nobody comes back who was forgotten."""
     with pipeline.sql_client() as client:
         tables = Tables(client)
-        rows = tables.rows(f"SELECT how, CAST(tombstones AS TEXT) FROM {tables.name(FORGOTTEN)}")  # noqa: S608 - names are ours
+        rows = tables.rows(f"SELECT how, {tables.text('tombstones')} FROM {tables.name(FORGOTTEN)}")  # noqa: S608 - names are ours
     made = {how: frozenset(one for which, text in rows if which == how for one in json.loads(text)) for how, _ in rows}
     if not made:
         return policy

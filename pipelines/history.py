@@ -36,9 +36,6 @@ class Looking:
     """False for a run that was asked for a range only."""
     refreshed: frozenset[str] = frozenset()
     """Tables that were read whole, though they usually are not."""
-    indexes: bool = False
-    """Whether finding rows takes an index."""
-
     notes: bool = True
     """Whether what has been looked at is noted, and not looked at again by the next run."""
 

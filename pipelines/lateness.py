@@ -164,7 +164,7 @@ def lateness(tables: Tables) -> Lateness | None:
     if not span or span[0][0] is None:
         return None
     counted = tables.rows(
-        f"SELECT late_from_hours, late_to_hours, sum(held), sum(new), sum(changed) FROM {tables.name(REREADS)} "  # noqa: S608 - names are ours
+        f"SELECT late_from_hours, late_to_hours, sum(held), sum({tables.column('new')}), sum(changed) FROM {tables.name(REREADS)} "  # noqa: S608 - names are ours
         "GROUP BY 1, 2 ORDER BY 1"
     )
     first, last, rereads = span[0]

@@ -121,8 +121,7 @@ def load(settings: Settings, warehouse: Warehouse, request: Request, watch: Watc
         watch.reading(run.tallies)
         run.first_load_id = load_packages(pipeline, warehouse, extraction)
         with destination_errors(warehouse):
-            if warehouse.kind.indexes:
-                index_times(pipeline, extraction.walks)
+            index_times(pipeline, extraction.walks)
             for walk in extraction.walks:
                 run.policies |= settle_policy(pipeline, extraction, walk, run.first_load_id)
             run.vanished = mark_vanished(
@@ -142,7 +141,6 @@ def load(settings: Settings, warehouse: Warehouse, request: Request, watch: Watc
                 run.first_load_id,
                 whole=not (request.start or request.end or request.again or request.where),
                 refreshed=request.refreshed,
-                indexes=warehouse.kind.indexes,
             )
             # Where nothing has ever been loaded there is nothing to look at.
             history = [definitions.resource(looking), *memberships.resources(looking)] if pipeline.schema_names else []
@@ -227,7 +225,7 @@ def load_packages(
     try:
         while not extraction.finished:
             extraction.package.begin()
-            pipeline.run(account(), loader_file_format=warehouse.kind.file_format)
+            pipeline.run(account())
             give_memory_back()
             if enough():
                 break

@@ -127,8 +127,7 @@ class Keeper:
             return
         with self.looking.pipeline.sql_client() as client:
             tables = Tables(client)
-            if self.looking.indexes:
-                self.index(tables, there)
+            self.index(tables, there)
             tells = self.looking.notes and self.group == "list_id"
             events = Telling(tables, self.looking, noted) if tells else None
             for bucket in self.buckets(tables, noted, events):
@@ -167,7 +166,7 @@ class Keeper:
             for row in tables.rows(f"SELECT DISTINCT {ending} FROM {tables.name(name)} WHERE {condition}")  # noqa: S608 - names are ours
             if row[0] is not None
         }
-        yield from (f"{ending} = '{one.replace(chr(39), chr(39) * 2)}'" for one in sorted(endings))
+        yield from (f"{ending} = {tables.literal(one)}" for one in sorted(endings))
 
     def look(self, tables: Tables, noted: Noted, events: Telling | None, bucket: str) -> Found:
         found = Found()
@@ -188,8 +187,7 @@ class Keeper:
                 found.merged.add(profile)
         profiles = {profile for _, profile in found.touched} | found.merged
         if len(profiles) <= FEW:
-            names = ", ".join("'" + profile.replace("'", "''") + "'" for profile in sorted(profiles))
-            bucket = f"{self.profile} IN ({names or 'NULL'})"
+            bucket = f"{self.profile} IN ({tables.literals(sorted(profiles)) or 'NULL'})"
         self.recall(tables, found, bucket)
         found.touched |= {pair for pair in found.known if pair[1] in found.merged}
         return found
@@ -263,27 +261,27 @@ class Telling:
 
     def __init__(self, tables: Tables, looking: Looking, noted: Noted) -> None:
         self.tables = tables
-        names = ", ".join(f"'{name}'" for name in TELLS)
         self.metrics = {
             id_: TELLS[name]
-            for id_, name in tables.rows(f"SELECT id, name FROM {tables.name(METRICS.name)} WHERE name IN ({names})")  # noqa: S608 - names are ours
+            for id_, name in tables.rows(
+                f"SELECT id, name FROM {tables.name(METRICS.name)} WHERE name IN ({tables.literals(TELLS)})"  # noqa: S608 - names are ours
+            )
         }
         since = looking.brought(noted)
         if noted.marked:
             # Joinings that were too young to be shown are looked at once more.
             unsettled = (noted.marked - LOOKBACK).isoformat()
             since = f"({since} OR datetime >= '{unsettled}')"
-        metrics = ", ".join("'" + one.replace("'", "''") + "'" for one in self.metrics)
         # What has come to the survivor of a merge tells of the merged profile, and was told.
         own = f"profile_id IS NOT NULL AND {FORMER_PROFILE} IS NULL AND {DELETED_AT} IS NULL"
-        self.condition = f"(metric_id IN ({metrics}) AND {own} AND {since})"
+        self.condition = f"(metric_id IN ({tables.literals(self.metrics) or 'NULL'}) AND {own} AND {since})"
         lists = tables.rows(f"SELECT id, name, {DELETED_AT} FROM {tables.name(LISTS.name)}")  # noqa: S608 - as above
         self.ids = {id_ for id_, *_ in lists}
         self.gone = {id_ for id_, _, gone in lists if gone}
         self.names: dict[str, set[str]] = defaultdict(set)
         for id_, name, _ in lists:
             self.names[name].add(id_)
-        said = f"SELECT id, CAST(content AS TEXT) FROM {tables.name(VERSIONS)} WHERE resource = '{LISTS.name}'"  # noqa: S608 - as above
+        said = f"SELECT id, {tables.text('content')} FROM {tables.name(VERSIONS)} WHERE resource = '{LISTS.name}'"  # noqa: S608 - as above
         for id_, content in tables.rows(said):
             self.names[json.loads(content).get("name")].add(id_)
         self.unclear: Counter[str] = Counter()
@@ -292,7 +290,7 @@ class Telling:
         if not self.metrics:
             return
         for profile, metric, at, properties in self.tables.rows(
-            "SELECT profile_id, metric_id, datetime, CAST(event_properties AS TEXT) "  # noqa: S608 - as above
+            f"SELECT profile_id, metric_id, datetime, {self.tables.text('event_properties')} "  # noqa: S608 - as above
             f"FROM {self.tables.name(EVENTS.name)} WHERE {self.condition} AND {bucket}"
         ):
             if group := self.list_of(json.loads(properties or "{}")):

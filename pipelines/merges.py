@@ -31,8 +31,6 @@ from pipelines.absence import (
     PARENT_GONE,
     Absence,
     absent_profiles,
-    literal,
-    literals,
     mark,
 )
 from pipelines.warehouse import Tables
@@ -114,11 +112,12 @@ class Merges:
         """By events that name the profile that is gone."""
         found = {}
         for ids in batches([*gone]):
-            values = ", ".join(f"({literal(one)})" for one in ids)
+            asked = " UNION ALL ".join(f"SELECT {self.tables.literal(one)} AS id" for one in ids)
+            properties = self.tables.text("event.event_properties")
             for profile, survivor in self.tables.rows(
-                f"SELECT gone.id, max(event.profile_id) FROM (VALUES {values}) AS gone(id) "  # noqa: S608 - names are ours
+                f"SELECT gone.id, max(event.profile_id) FROM ({asked}) gone "  # noqa: S608 - names are ours
                 f"JOIN {self.tables.name(EVENTS.name)} event ON event.profile_id <> gone.id "
-                f"AND CAST(event.event_properties AS VARCHAR) LIKE '%\"' || gone.id || '\"%' "
+                f"AND {properties} LIKE '%\"' || gone.id || '\"%' "
                 f"WHERE event.metric_id IN (SELECT id FROM {self.tables.name(METRICS.name)} WHERE name = '{TOLD_BY}') "
                 f"AND event.{DELETED_AT} IS NULL GROUP BY 1"
             ):
@@ -131,7 +130,7 @@ class Merges:
         for ids in batches(gone):
             for profile, survivor in self.tables.rows(
                 f"SELECT {FORMER_PROFILE}, max(profile_id) FROM {self.tables.name(EVENTS.name)} "  # noqa: S608 - names are ours
-                f"WHERE {FORMER_PROFILE} IN ({literals(ids)}) AND profile_id <> {FORMER_PROFILE} "
+                f"WHERE {FORMER_PROFILE} IN ({self.tables.literals(ids)}) AND profile_id <> {FORMER_PROFILE} "
                 f"AND {DELETED_AT} IS NULL GROUP BY 1"
             ):
                 found[profile] = Merge(profile, survivor, BY_EVENTS)
@@ -144,7 +143,7 @@ class Merges:
             for profile, event, happened in self.tables.rows(
                 f"SELECT event.profile_id, max(event.id), max(event.datetime) FROM {self.tables.name(EVENTS.name)} event "  # noqa: S608 - names are ours
                 f"JOIN (SELECT profile_id, max(datetime) AS latest FROM {self.tables.name(EVENTS.name)} "
-                f"WHERE {DELETED_AT} IS NULL AND profile_id IN ({literals(ids)}) GROUP BY 1) newest "
+                f"WHERE {DELETED_AT} IS NULL AND profile_id IN ({self.tables.literals(ids)}) GROUP BY 1) newest "
                 f"ON newest.profile_id = event.profile_id AND newest.latest = event.datetime "
                 f"WHERE event.{DELETED_AT} IS NULL GROUP BY 1"
             ):
@@ -187,9 +186,9 @@ class Merges:
                     f"SELECT gone.id, survivor.id, survivor.created < absence.last_seen_at FROM {profiles} gone "  # noqa: S608 - names are ours
                     f"JOIN {profiles} survivor ON lower(survivor.{column}) = lower(gone.{column}) "
                     f"AND survivor.id <> gone.id AND survivor.{DELETED_AT} IS NULL "
-                    f"JOIN {absences} absence ON absence.table_name = {literal(PROFILES.name)} "
+                    f"JOIN {absences} absence ON absence.table_name = {self.tables.literal(PROFILES.name)} "
                     f"AND absence.id = gone.id AND absence.returned_at IS NULL "
-                    f"WHERE gone.{column} <> '' AND gone.id IN ({literals(ids)}) ORDER BY survivor.created, survivor.id"
+                    f"WHERE gone.{column} <> '' AND gone.id IN ({self.tables.literals(ids)}) ORDER BY survivor.created, survivor.id"
                 ):
                     if beside or profile not in events:
                         found.setdefault(profile, Merge(profile, survivor, f"the survivor has its {name}"))
@@ -215,10 +214,10 @@ class Merges:
         tables, name = self.tables, self.tables.name(MERGES)
         with tables.transaction():
             for some in batches([*merges.values()]):
-                known = literals(one.profile for one in some)
+                known = self.tables.literals(one.profile for one in some)
                 tables.execute(f"DELETE FROM {name} WHERE profile_id IN ({known})")  # noqa: S608 - names are ours
                 values = ", ".join(
-                    f"({literals([one.profile, one.survivor, one.how])}, '{self.now}', {literal(self.load_id)})"
+                    f"({self.tables.literals([one.profile, one.survivor, one.how])}, '{self.now}', {self.tables.literal(self.load_id)})"
                     for one in some
                 )
                 tables.execute(
@@ -226,13 +225,13 @@ class Merges:
                 )
             for survivor, final in self.led_on().items():
                 tables.execute(
-                    f"UPDATE {name} SET survivor_id = {literal(final)} WHERE survivor_id = {literal(survivor)}"  # noqa: S608 - names are ours
+                    f"UPDATE {name} SET survivor_id = {self.tables.literal(final)} WHERE survivor_id = {self.tables.literal(survivor)}"  # noqa: S608 - names are ours
                 )
             for cause, profiles in ((MERGED, [*merges]), (DELETED, deleted)):
                 for ids in batches(profiles):
                     tables.execute(
-                        f"UPDATE {tables.name(ABSENCES)} SET cause = {literal(cause)} "  # noqa: S608 - names are ours
-                        f"WHERE table_name = {literal(PROFILES.name)} AND returned_at IS NULL AND id IN ({literals(ids)})"
+                        f"UPDATE {tables.name(ABSENCES)} SET cause = {self.tables.literal(cause)} "  # noqa: S608 - names are ours
+                        f"WHERE table_name = {self.tables.literal(PROFILES.name)} AND returned_at IS NULL AND id IN ({self.tables.literals(ids)})"
                     )
         for ids in batches(deleted):
             self.end_memberships(ids)
@@ -255,7 +254,7 @@ class Merges:
         """Mark those of the deleted; those of the merged lead to the survivor until a sweep has seen that they are gone."""
         for one in at(self.contract.revision):
             if one.links and one.per and is_swept(one) and self.tables.exists(one.name):
-                condition = f"profile_id IN ({literals(profiles)})"
+                condition = f"profile_id IN ({self.tables.literals(profiles)})"
                 mark(self.tables, full_table(one, self.contract), condition, now=self.now, how=PARENT_GONE)
 
 

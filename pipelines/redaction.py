@@ -47,8 +47,6 @@ class Redaction:
     """Rewrites the tables of a warehouse over one connection."""
 
     tables: Tables
-    matches: str = ""
-    """How the warehouse holds a text against a regular expression."""
 
     def places(self, schemas: Iterable[str]) -> list[Place]:
         """The tables of some schemas, views left out."""
@@ -89,30 +87,33 @@ class Redaction:
         """The different values of a column, as texts."""
         name = self.column(column)
         rows = self.tables.rows(
-            f"SELECT DISTINCT CAST({name} AS TEXT) FROM {self.name(place)} WHERE {name} IS NOT NULL AND {where}",  # noqa: S608 - as above
+            f"SELECT DISTINCT {self.tables.text(name)} FROM {self.name(place)} WHERE {name} IS NOT NULL AND {where}",  # noqa: S608 - as above
             *parameters,
         )
         return [row[0] for row in rows]
 
     def matching(self, place: Place, column: str, pattern: str) -> list[str]:
         """The different values of a column that a regular expression may describe."""
-        return self.values(place, column, self.matches.format(text=f"CAST({self.column(column)} AS TEXT)"), pattern)
+        text = self.tables.text(self.column(column))
+        return self.values(place, column, self.tables.dialect.matches.format(text=text), pattern)
 
     def rewrite(self, place: Place, column: str, rewrite: Rewrite, where: str, *parameters: object) -> None:
         """Put what `rewrite` makes of each value of a column in its place."""
         old = self.values(place, column, where, *parameters)
         changed = {value: new for value in old if (new := rewrite(value)) != value}
         for part in parts(changed):
-            self.tables.execute(f"CREATE TEMP TABLE {REWRITTEN} (old TEXT, new TEXT)")
+            text, json = self.tables.dialect.text, self.tables.dialect.json
+            self.tables.execute(f"CREATE TEMP TABLE {REWRITTEN} (old_value {text}, new_value {text})")
             places = ", ".join(["(%s, %s)"] * len(part))
             self.tables.execute(
                 f"INSERT INTO {REWRITTEN} VALUES {places}",  # noqa: S608 - as above
                 *(value for pair in part for value in pair),
             )
-            name, of = self.column(column), "JSON" if place.is_json(column) else "TEXT"
+            name, of = self.column(column), json if place.is_json(column) else text
+            was = self.tables.text(f"{self.column(place.table)}.{name}")
             self.tables.execute(
-                f"UPDATE {self.name(place)} SET {name} = CAST(r.new AS {of}) FROM {REWRITTEN} r "  # noqa: S608 - as above
-                f"WHERE CAST({self.name(place)}.{name} AS TEXT) = r.old AND {where}",
+                f"UPDATE {self.name(place)} SET {name} = CAST(r.new_value AS {of}) FROM {REWRITTEN} r "  # noqa: S608 - as above
+                f"WHERE {was} = r.old_value AND {where}",
                 *parameters,
             )
             self.tables.execute(f"DROP TABLE {REWRITTEN}")

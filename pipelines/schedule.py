@@ -126,11 +126,11 @@ def requests(tables: Tables, sweep: Sweep) -> int:
 
 def live(tables: Tables, table: str, parent: str | None = None) -> dict[str, int]:
     """Rows that Klaviyo shows as far as is known, by parent."""
-    by = tables.column(parent) if parent else "''"
+    by, grouped = (tables.column(parent), "GROUP BY 1") if parent else ("''", "")
     return {
         group: int(rows)
         for group, rows in tables.rows(
-            f"SELECT {by}, count(*) FROM {tables.name(table)} WHERE {DELETED_AT} IS NULL GROUP BY 1"  # noqa: S608 - names are ours
+            f"SELECT {by}, count(*) FROM {tables.name(table)} WHERE {DELETED_AT} IS NULL {grouped}"  # noqa: S608 - names are ours
         )
     }
 

@@ -75,9 +75,11 @@ def status(warehouse: Warehouse, revision: str, share: float, runs: int = 5, swe
             spending=all_spending(states(pipeline), revision, share),
             waiting=tables.rows(
                 f"SELECT w.resource, w.note FROM {tables.name(RUN_RESOURCES)} w "  # noqa: S608 - names are ours
-                f"JOIN {tables.name(RUNS)} r ON r.run_id = w.run_id WHERE w.questions_left > 0 AND NOT EXISTS ("
-                f"SELECT 1 FROM {tables.name(RUN_RESOURCES)} v JOIN {tables.name(RUNS)} s ON s.run_id = v.run_id "
-                f"WHERE v.resource = w.resource AND s.started_at > r.started_at) ORDER BY w.resource"
+                f"JOIN {tables.name(RUNS)} r ON r.run_id = w.run_id "
+                f"JOIN (SELECT v.resource, max(s.started_at) AS last_started_at FROM {tables.name(RUN_RESOURCES)} v "
+                f"JOIN {tables.name(RUNS)} s ON s.run_id = v.run_id GROUP BY v.resource) last_run "
+                f"ON last_run.resource = w.resource AND last_run.last_started_at = r.started_at "
+                f"WHERE w.questions_left > 0 ORDER BY w.resource"
             ),
         )
 

@@ -24,7 +24,7 @@ from dlt.extract import DltResource
 from pendulum import DateTime
 
 from pipelines import memberships
-from pipelines.absence import LOAD, PARENT_GONE, absent_profiles, literal, literals, mark, note_returns
+from pipelines.absence import LOAD, PARENT_GONE, absent_profiles, mark, note_returns
 from pipelines.errors import ConfigurationError, Exit, RunError
 from pipelines.forgetting import with_tombstones
 from pipelines.history import SweepLooking
@@ -133,12 +133,12 @@ class Beside:
         self.id = tables.column(last)
         self.parent = tables.column(sweep.table.parent) if sweep.table.parent else ""
         self.same = " AND ".join(f"seen.{one} = held.{one}" for one in map(tables.column, sweep.table.key))
-        self.before = f"held.{DELETED_AT} IS NULL AND held.{LOAD} < {literal(began)}"
+        self.before = f"held.{DELETED_AT} IS NULL AND held.{LOAD} < {self.tables.literal(began)}"
         self.read = read
         if self.parent:
             # Of a parent that went away meanwhile, its listing says what there is to say.
             there = [parent for parent, is_read in walk.parents.items() if is_read]
-            self.before += f" AND held.{self.parent} IN ({literals(there) or 'NULL'})"
+            self.before += f" AND held.{self.parent} IN ({self.tables.literals(there) or 'NULL'})"
             self.read = {parent: until for parent, until in read.items() if parent in there}
 
     def count(self) -> int:
@@ -146,19 +146,19 @@ class Beside:
 
     def balance(self) -> dict[str, tuple[int, int]]:
         """Rows held before, and those of them that were not seen, by parent."""
-        parent = f"held.{self.parent}" if self.parent else "''"
+        parent, grouped = (f"held.{self.parent}", "GROUP BY 1") if self.parent else ("''", "")
         return {
             group: (int(held), int(absent))
             for group, held, absent in self.tables.rows(
                 f"SELECT {parent}, count(*), count(*) - count(seen.{self.id}) "  # noqa: S608 - names are ours
-                f"FROM {self.held} held LEFT JOIN {self.seen} seen ON {self.same} WHERE {self.before} GROUP BY 1"
+                f"FROM {self.held} held LEFT JOIN {self.seen} seen ON {self.same} WHERE {self.before} {grouped}"
             )
         }
 
     def absent(self, parent: str) -> Missing:
         by = self.sweep.resource.cursor
         time = f"held.{self.tables.column(by.field)}" if by else "NULL"
-        of = f" AND held.{self.parent} = {literal(parent)}" if parent else ""
+        of = f" AND held.{self.parent} = {self.tables.literal(parent)}" if parent else ""
         rows = self.tables.rows(
             f"SELECT held.{self.id}, {time} FROM {self.held} held LEFT JOIN {self.seen} seen ON {self.same} "  # noqa: S608 - names are ours
             f"WHERE seen.{self.id} IS NULL AND {self.before}{of} ORDER BY 1"
@@ -171,7 +171,7 @@ class Beside:
         at = self.tables.column(self.sweep.mark)
         read = [
             f"(seen.{at} IS NULL OR seen.{at} < '{until}')"
-            + (f" AND seen.{self.parent} = {literal(parent)}" if parent else "")
+            + (f" AND seen.{self.parent} = {self.tables.literal(parent)}" if parent else "")
             for parent, until in self.read.items()
         ]
         return f"({' OR '.join(read) or 'FALSE'})"
@@ -364,11 +364,13 @@ class Sweeper:
         *_, id_ = map(tables.column, table.key)
         riders = [full_table(one, self.contract) for one in at(self.settings.revision) if one.along is sweep.of]
         for some in batches(gone):
-            of = f" AND {tables.column(table.parent)} = {literal(parent)}" if table.parent else ""
-            marked += mark(tables, table, f"{id_} IN ({literals(some)}){of}", now=self.now, how=BY_SWEEP, seen_at=last)
+            of = f" AND {tables.column(table.parent)} = {tables.literal(parent)}" if table.parent else ""
+            marked += mark(
+                tables, table, f"{id_} IN ({tables.literals(some)}){of}", now=self.now, how=BY_SWEEP, seen_at=last
+            )
             for rider in riders:
                 if rider.parent and tables.exists(rider.name):
-                    condition = f"{tables.column(rider.parent)} IN ({literals(some)})"
+                    condition = f"{tables.column(rider.parent)} IN ({tables.literals(some)})"
                     mark(tables, rider, condition, now=self.now, how=PARENT_GONE, seen_at=last)
         return marked
 
@@ -440,8 +442,7 @@ class Sweeper:
         walks = [Walk(one, [one], self.contract) for one in kept]
         for walk in walks:
             walk.tally.status = "complete"
-        indexes = self.warehouse.kind.indexes
-        return memberships.resources(SweepLooking(pipeline, run, walks, run.first_load_id, indexes=indexes))
+        return memberships.resources(SweepLooking(pipeline, run, walks, run.first_load_id))
 
 
 def forget(names: Sequence[str]) -> Iterator[Any]:

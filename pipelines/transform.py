@@ -80,9 +80,5 @@ def environment(warehouse: Warehouse) -> dict[str, str]:
         return known | {"KLAVIYO_DUCKDB_PATH": str(warehouse.path)}
     credentials: Any = warehouse.credentials
     return known | {
-        "KLAVIYO_POSTGRES_HOST": str(credentials.host),
-        "KLAVIYO_POSTGRES_PORT": str(credentials.port),
-        "KLAVIYO_POSTGRES_USER": str(credentials.username),
-        "KLAVIYO_POSTGRES_DATABASE": str(credentials.database),
-        "DBT_ENV_SECRET_KLAVIYO_POSTGRES_PASSWORD": str(credentials.password or ""),
+        variable: str(getattr(credentials, name, None) or "") for variable, name in warehouse.kind.profile.items()
     }

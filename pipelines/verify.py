@@ -346,7 +346,7 @@ def held(tables: Tables, windows: Sequence[Window], interval: Interval) -> dict[
     found: dict[Place, int] = {}
     for window in windows:
         for metric, start, number in tables.rows(
-            f"SELECT metric_id, date_trunc('{interval}', datetime AT TIME ZONE 'UTC'), count(*) "  # noqa: S608 - names are ours
+            f"SELECT metric_id, {tables.start_of(interval, 'datetime')}, count(*) "  # noqa: S608 - names are ours
             f"FROM {tables.name(EVENTS.name)} WHERE {DELETED_AT} IS NULL AND datetime >= %s AND datetime < %s GROUP BY 1, 2",
             window.start,
             window.end,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -16,13 +16,12 @@ import duckdb
 from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.destination.exceptions import DestinationException
 from dlt.common.pipeline import get_dlt_pipelines_dir
-from dlt.common.typing import TLoaderFileFormat
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
-from dlt.destinations.impl.postgres.factory import PostgresTypeMapper
 from dlt.destinations.sql_client import SqlClientBase
 
-from pipelines.direct import direct_duckdb
+from pipelines.destinations import Kind, kind_of
+from pipelines.destinations.dialects import DIALECTS, Dialect
 from pipelines.errors import ConfigurationError, DestinationError, RunError
 from pipelines.settings import dataset
 
@@ -39,6 +38,8 @@ DLT_SETTINGS: Final = {
 }
 
 
+DRIVERS: Final = ("psycopg2", "google.", "snowflake.")
+
 BATCH: Final = 100_000
 """Rows of an answer that are looked at together."""
 
@@ -48,31 +49,6 @@ DUCKDB_CONFIG: Final = {
     "preserve_insertion_order": False,
     # A second thread spins while it waits: a load takes a quarter more CPU with it, and is no sooner done on two cores.
     "threads": 1,
-}
-
-
-class ByteFaithfulJson(PostgresTypeMapper):
-    """`json`, not `jsonb`: what Klaviyo sent is kept to the letter, order, repeated keys and digits included."""
-
-    sct_to_unbound_dbt = PostgresTypeMapper.sct_to_unbound_dbt | {"json": "json"}
-    dbt_to_sct = PostgresTypeMapper.dbt_to_sct | {"json": "json"}
-
-
-@dataclass(frozen=True)
-class Kind:
-    """What is particular about one kind of destination."""
-
-    file_format: TLoaderFileFormat
-    indexes: bool = False
-    """Whether finding rows by time takes an index; by key, dlt makes one where there are any."""
-    options: tuple[tuple[str, Any], ...] = ()
-    matches: str = "regexp_matches({text}, %s, 'i')"
-    """Whether a text holds what a regular expression describes, in whatever case."""
-
-
-KINDS: Final = {
-    "duckdb": Kind("parquet"),
-    "postgres": Kind("parquet", indexes=True, options=(("type_mapper", ByteFaithfulJson),), matches="{text} ~* %s"),
 }
 
 
@@ -86,22 +62,17 @@ class Warehouse:
     """A DuckDB file in place of the configured one."""
 
     def __post_init__(self) -> None:
-        if self.name not in KINDS:
-            raise ConfigurationError(f"no destination named {self.name!r}; there are: {', '.join(KINDS)}")
+        kind_of(self.name)
         for name, value in DLT_SETTINGS.items():
             dlt.config[name] = value
 
     @property
     def kind(self) -> Kind:
-        return KINDS[self.name]
+        return kind_of(self.name)
 
     @cached_property
     def destination(self) -> Any:  # noqa: ANN401 - dlt's factory type is not exported
-        if self.name == "duckdb":
-            return partial(direct_duckdb, destination_name=self.name)
-        if self.name == "postgres":
-            copy_empty_files()
-        return getattr(dlt.destinations, self.name)
+        return partial(self.kind.factory, destination_name=self.name)
 
     @cached_property
     def credentials(self) -> Any:  # noqa: ANN401 - each destination has a class of its own
@@ -166,7 +137,7 @@ class Warehouse:
         shutil.rmtree(workspace, ignore_errors=True)
         pipeline = dlt.pipeline(
             PIPELINE,
-            destination=self.destination(self.credentials, **dict(self.kind.options)),
+            destination=self.destination(self.credentials),
             dataset_name=self.dataset,
             pipelines_dir=str(workspace),
         )
@@ -175,18 +146,11 @@ class Warehouse:
         return pipeline
 
 
-def copy_empty_files() -> None:
-    """Let dlt copy Parquet files without rows, as empty tables have: in one piece, which is its way, that fails."""
-    try:
-        from dlt.destinations.impl.postgres.postgres import PostgresParquetCopyJob  # noqa: PLC0415 - an extra
-    except ImportError:
-        raise ConfigurationError("destination postgres is an extra: pip install 'klaviyo-etl[postgres]'") from None
-    PostgresParquetCopyJob._ingest_per_rowgroup = True  # noqa: SLF001 - the switch that dlt sets for SQL Server
-
-
 def expected(error: BaseException) -> bool:
-    """Whether this is what a destination or a disk may raise; PostgreSQL's driver is an extra."""
-    return isinstance(error, DestinationException | OSError | duckdb.Error) or "psycopg2" in type(error).__module__
+    """Whether this is what a destination or a disk may raise; most drivers are extras."""
+    return isinstance(error, DestinationException | OSError | duckdb.Error) or type(error).__module__.startswith(
+        DRIVERS
+    )
 
 
 @contextmanager
@@ -237,6 +201,26 @@ class Tables:
     def column(self, name: str) -> str:
         return self.client.escape_column_name(name)
 
+    @property
+    def dialect(self) -> Dialect:
+        return DIALECTS[str(self.client.capabilities.sqlglot_dialect)]
+
+    def literal(self, value: str) -> str:
+        """A text in SQL. What it has of per cent signs would be taken for places of parameters."""
+        escape = self.client.capabilities.escape_literal
+        return " || chr(37) || ".join(str(escape(part)) for part in value.split("%"))
+
+    def literals(self, values: Iterable[str]) -> str:
+        return ", ".join(map(self.literal, values))
+
+    def text(self, expression: str) -> str:
+        """Any value as the text that it is written as."""
+        return f"CAST({expression} AS {self.dialect.text})"
+
+    def start_of(self, unit: str, time: str) -> str:
+        """When the UTC hour or day of a time began."""
+        return self.dialect.start_of.format(unit=unit, time=time)
+
     def rows(self, statement: str, *parameters: object) -> list[Sequence[Any]]:
         """The answer's rows; none where a table does not exist yet."""
         try:
@@ -267,7 +251,9 @@ class Tables:
             yield
 
     def index(self, table: str, column: str, *, using: str = "btree", sparse: bool = False) -> None:
-        """Make an index unless it is there; a sparse one leaves out rows that have no value."""
+        """Make an index unless it is there, where there are any; a sparse one leaves out rows that have no value."""
+        if not self.dialect.indexes:
+            return
         name, of = self.column(f"{table}_by_{column}"), self.column(column)
         only = f" WHERE {of} IS NOT NULL" if sparse else ""
         self.execute(f"CREATE INDEX IF NOT EXISTS {name} ON {self.name(table)} USING {using} ({of}){only}")

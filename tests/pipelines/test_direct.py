@@ -8,14 +8,14 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from pipelines.direct import direct_duckdb
+from pipelines.destinations.duckdb import DirectDuckdb
 
 
 def load(folder: Path, *rows: dict[str, Any], strategy: str = "upsert") -> list[tuple[Any, ...]]:
     """Load the rows, each as a file of its own, and tell what the table then holds."""
     pipeline = dlt.pipeline(
         "direct",
-        destination=direct_duckdb(str(folder / "warehouse.duckdb"), destination_name="duckdb"),
+        destination=DirectDuckdb(str(folder / "warehouse.duckdb"), destination_name="duckdb"),
         dataset_name="shop",
         pipelines_dir=str(folder),
     )

@@ -59,11 +59,12 @@ def is_upserted(table: PreparedTableSchema) -> bool:
     return table["write_disposition"] == "merge" and table.get("x-merge-strategy") == "upsert"
 
 
-class direct_duckdb(duckdb):  # noqa: N801 - as dlt names destinations
+class DirectDuckdb(duckdb):
     """dlt's DuckDB, configured as that, with direct upserts."""
 
     def _raw_capabilities(self) -> DestinationCapabilitiesContext:
         capabilities = super()._raw_capabilities()
+        capabilities.preferred_loader_file_format = "parquet"
         # Two files of one table may hold the same key.
         capabilities.loader_parallelism_strategy = "table-sequential"
         return capabilities
@@ -71,3 +72,6 @@ class direct_duckdb(duckdb):  # noqa: N801 - as dlt names destinations
     @property
     def client_class(self) -> type[DuckDbClient]:
         return DirectClient
+
+
+DESTINATION = DirectDuckdb

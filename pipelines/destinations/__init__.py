@@ -1,0 +1,96 @@
+"""Where rows can be loaded to: one entry for each destination, and a module that says how dlt's own is to be used.
+
+What SQL each of them speaks is in `dialects.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any, Final
+
+from pipelines.errors import ConfigurationError
+
+NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """What is particular about one destination."""
+
+    name: str
+    extra: bool = True
+    """Whether its driver is an extra, of the same name."""
+    profile: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    """What dbt's profile asks the environment for, each with where dlt's credentials have it."""
+
+    @property
+    def factory(self) -> Any:  # noqa: ANN401 - dlt's factory type is not exported
+        """The destination of dlt, as we use it. Raises ConfigurationError where its driver is not installed."""
+        try:
+            return import_module(f"{__name__}.{self.name}").DESTINATION
+        except ImportError:
+            if not self.extra:
+                raise
+            raise ConfigurationError(
+                f"destination {self.name} is an extra: pip install 'klaviyo-etl[{self.name}]'"
+            ) from None
+
+
+DESTINATIONS: Final = {
+    kind.name: kind
+    for kind in (
+        Kind(name="duckdb", extra=False),
+        Kind(
+            name="postgres",
+            profile={
+                "KLAVIYO_POSTGRES_HOST": "host",
+                "KLAVIYO_POSTGRES_PORT": "port",
+                "KLAVIYO_POSTGRES_USER": "username",
+                "KLAVIYO_POSTGRES_DATABASE": "database",
+                "DBT_ENV_SECRET_KLAVIYO_POSTGRES_PASSWORD": "password",
+            },
+        ),
+        Kind(
+            name="bigquery",
+            profile={
+                "KLAVIYO_BIGQUERY_PROJECT": "project_id",
+                "KLAVIYO_BIGQUERY_CLIENT_EMAIL": "client_email",
+                "DBT_ENV_SECRET_KLAVIYO_BIGQUERY_PRIVATE_KEY": "private_key",
+            },
+        ),
+        Kind(
+            name="redshift",
+            profile={
+                "KLAVIYO_REDSHIFT_HOST": "host",
+                "KLAVIYO_REDSHIFT_PORT": "port",
+                "KLAVIYO_REDSHIFT_USER": "username",
+                "KLAVIYO_REDSHIFT_DATABASE": "database",
+                "DBT_ENV_SECRET_KLAVIYO_REDSHIFT_PASSWORD": "password",
+            },
+        ),
+        Kind(
+            name="snowflake",
+            profile={
+                "KLAVIYO_SNOWFLAKE_ACCOUNT": "host",
+                "KLAVIYO_SNOWFLAKE_USER": "username",
+                "KLAVIYO_SNOWFLAKE_DATABASE": "database",
+                "KLAVIYO_SNOWFLAKE_WAREHOUSE": "warehouse",
+                "KLAVIYO_SNOWFLAKE_ROLE": "role",
+                "DBT_ENV_SECRET_KLAVIYO_SNOWFLAKE_PASSWORD": "password",
+            },
+        ),
+    )
+}
+REFUSED: Final[Mapping[str, str]] = {}
+"""What dlt can load to and we do not, with the reason."""
+
+
+def kind_of(name: str) -> Kind:
+    """The entry of a destination. Raises ConfigurationError, naming those that there are."""
+    if name in DESTINATIONS:
+        return DESTINATIONS[name]
+    why = f": {REFUSED[name]}" if name in REFUSED else ""
+    raise ConfigurationError(f"no destination named {name!r}{why}; there are: {', '.join(DESTINATIONS)}")

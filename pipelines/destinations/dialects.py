@@ -1,0 +1,45 @@
+"""The few words of SQL that destinations spell differently."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dialect:
+    """By default as DuckDB and PostgreSQL have it."""
+
+    text: str = "TEXT"
+    """The type of texts of any length."""
+    json: str = "JSON"
+    """The type of JSON columns."""
+    instant: str = "TIMESTAMP WITH TIME ZONE"
+    start_of: str = "date_trunc('{unit}', {time} AT TIME ZONE 'UTC')"
+    """When the hour or the day began, in UTC."""
+    matches: str = "regexp_matches({text}, %s, 'i')"
+    """Whether a text holds what a regular expression describes, in whatever case."""
+    indexes: bool = False
+    """Whether finding rows by time takes an index; by key, dlt makes one where there are any."""
+
+
+DIALECTS: Final = {
+    "duckdb": Dialect(),
+    "postgres": Dialect(matches="{text} ~* %s", indexes=True),
+    "bigquery": Dialect(
+        text="STRING",
+        json="STRING",
+        instant="TIMESTAMP",
+        start_of="TIMESTAMP_TRUNC({time}, {unit}, 'UTC')",
+        matches="REGEXP_CONTAINS({text}, CONCAT('(?i)', %s))",
+    ),
+    # Its TEXT has room for 256 bytes.
+    "redshift": Dialect(text="VARCHAR(65535)", json="VARCHAR(65535)", matches="{text} ~* %s"),
+    "snowflake": Dialect(
+        json="TEXT",
+        instant="TIMESTAMP_LTZ",
+        start_of="date_trunc('{unit}', convert_timezone('UTC', {time}))",
+        matches="regexp_instr({text}, %s, 1, 1, 0, 'i') > 0",
+    ),
+}
+"""By the names that sqlglot has for them, as dlt tells them of its destinations."""
