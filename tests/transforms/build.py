@@ -28,7 +28,9 @@ def build(workspace: Path, environment: Mapping[str, str], *arguments: str, proj
         own.parent.mkdir(exist_ok=True)
         shutil.copy(parsed[-1], own)
     with surroundings(environment):
-        result = dbtRunner().invoke(["--quiet", "--warn-error", "build", *where, *folders, *arguments])
+        result = dbtRunner().invoke(
+            ["--quiet", "--log-level-file", "warn", "--warn-error", "build", *where, *folders, *arguments]
+        )
     if project == PROJECT:
         parsed.append(own)
     assert isinstance(result.result, RunExecutionResult), result.exception
