@@ -22,6 +22,11 @@ class Exit(IntEnum):
         """Whether what comes after loading makes sense."""
         return self not in (Exit.FAILED, Exit.STOPPED)
 
+    @property
+    def passes(self) -> bool:
+        """Whether the same may well succeed when it is tried again."""
+        return self not in (Exit.MISUSED, Exit.NEEDS_A_PERSON)
+
 
 class RunError(Exception):
     """Ends a command with one message and an exit code."""
@@ -31,6 +36,10 @@ class RunError(Exception):
 
 class ConfigurationError(RunError):
     exit = Exit.MISUSED
+
+
+class NeedsAPerson(RunError):
+    exit = Exit.NEEDS_A_PERSON
 
 
 class LockedError(RunError):

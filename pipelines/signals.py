@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -16,6 +17,10 @@ log = logging.getLogger(__name__)
 @contextmanager
 def stopping_in_order() -> Iterator[None]:
     """Within, the first signal stops the reading of Klaviyo; what has been read is still loaded and committed."""
+    if threading.current_thread() is not threading.main_thread():
+        # Only the main thread is told of signals; who runs us in another one sees to them.
+        yield
+        return
     numbers = (signal.SIGTERM, signal.SIGINT)
     before = {number: signal.getsignal(number) for number in numbers}
 

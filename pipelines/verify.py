@@ -316,8 +316,11 @@ class Verifier:
 
 
 def is_due(warehouse: Warehouse) -> bool:
-    """Whether the last verification was not today."""
-    with destination_errors(warehouse), warehouse.onlooker().sql_client() as client:
+    """Whether events have been read, and the last verification was not today."""
+    pipeline = warehouse.onlooker()
+    if not any(row["resource"] == EVENTS.name for row in window_rows(pipeline)):
+        return False
+    with destination_errors(warehouse), pipeline.sql_client() as client:
         last = last_verification(Tables(client))
     return last is None or pendulum.now("UTC") - last.at >= EACH_DAY
 

@@ -1,0 +1,5 @@
+"""A code location for Dagster; docs/scheduling.md has the steps."""
+
+from pipelines.schedulers.dagster import definitions
+
+defs = definitions(destination="duckdb", cron="7 * * * *", since="2024-01-01")
