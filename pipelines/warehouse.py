@@ -142,7 +142,8 @@ class Warehouse:
             pipelines_dir=str(workspace),
         )
         with destination_errors(self):
-            pipeline.sync_destination()
+            # Without data this does what sync_destination does, and the first load does not do it once more.
+            pipeline.run()
         return pipeline
 
 
