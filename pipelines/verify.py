@@ -7,7 +7,7 @@ is left of the difference go to the table `etl_verifications`, and what has been
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -112,8 +112,7 @@ class Verifier:
             if suspect and self.repair:
                 found.read_again = union(Window(hour, hour + STEP["hour"]) for _, hour in suspect)
                 self.read_again(found.read_again)
-                # What arrived meanwhile is counted, too.
-                counted |= self.count({metric for metric, _ in suspect}, whole_days(found.read_again, windows), "day")
+                counted |= self.count_again({metric for metric, _ in suspect}, whole_days(found.read_again, windows))
             with destination_errors(self.warehouse), self.warehouse.onlooker().sql_client() as client:
                 after = held(Tables(client), windows, "day")
         except KlaviyoError as error:
@@ -209,7 +208,7 @@ class Verifier:
 
     def state_cost(self, windows: Sequence[Window]) -> None:
         """Say what it will take; refuse what is beyond the bound. Narrowing down stays within it, too."""
-        requests = len(self.metrics) * sum(1 for window in windows for _ in pieces(window))
+        requests = cost(self.metrics, windows)
         spelled = ", ".join(f"{window.start:%Y-%m-%d} to {window.end:%Y-%m-%d}" for window in windows)
         self.beside = self.members.within(self.most_requests - requests) if self.members else 0
         log.info(
@@ -235,6 +234,16 @@ class Verifier:
                         found[place] = found.get(place, 0) + number
         return found
 
+    def count_again(self, metrics: set[str], days: Sequence[Window]) -> dict[Place, int]:
+        """What arrived while it was read again is counted, too, as far as the bound allows."""
+        requests = cost(metrics, days)
+        if self.tally.requests + self.beside + requests > self.most_requests:
+            log.info(
+                "what was read again is held against the counts of before: %d more requests are too many", requests
+            )
+            return {}
+        return self.count(metrics, days, "day")
+
     def ask(self, metric: str, window: Window, interval: Interval) -> Counts:
         if metric in self.refused:
             return {}
@@ -251,9 +260,10 @@ class Verifier:
         for metric, day in days:
             by_metric.setdefault(metric, []).append(Window(day, day + STEP["day"]))
         hours: list[Place] = []
+        again = cost(by_metric, union(window for windows in by_metric.values() for window in windows))
         for metric, windows in by_metric.items():
             spans = union(windows)
-            if self.tally.requests + self.beside + len(spans) > self.most_requests:
+            if self.tally.requests + self.beside + cost([metric], spans) + again > self.most_requests:
                 hours += [(metric, hour) for window in spans for hour in steps(window, "hour")]
                 continue
             counted = self.count([metric], spans, "hour")
@@ -380,6 +390,11 @@ def pieces(window: Window) -> Iterator[Window]:
         end = min(start + LONGEST, window.end)
         yield Window(start, end)
         start = end
+
+
+def cost(metrics: Collection[str], windows: Iterable[Window]) -> int:
+    """The requests that counting takes."""
+    return len(metrics) * sum(1 for window in windows for _ in pieces(window))
 
 
 def steps(window: Window, interval: Interval) -> Iterator[DateTime]:

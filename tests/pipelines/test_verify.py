@@ -197,9 +197,24 @@ def test_it_refuses_what_would_take_more_requests_than_allowed(job: Job) -> None
 def test_narrowing_down_stays_within_the_bound_and_then_reads_whole_days(job: Job, sandbox: Sandbox) -> None:
     job.load(*EVENTS)
     delete(job, "e00001")
-    found = verify(job, "2026-06-01", "2026-06-02", most=len(sandbox.account.objects["metric"]))
+    most = len(sandbox.account.objects["metric"])
+    sandbox.api.requests.clear()
+    found = verify(job, "2026-06-01", "2026-06-02", most=most)
     assert found.exit is Exit.DONE
     assert found.read_again == [Window(HOUR, HOUR + timedelta(days=1))]
+    assert [one["path"] for one in sandbox.api.requests].count("/api/metric-aggregates") <= most
+
+
+def test_what_arrives_while_it_is_read_again_is_counted_within_the_bound(job: Job, sandbox: Sandbox) -> None:
+    job.load(*EVENTS)
+    delete(job, "e00001")
+    most = len(sandbox.account.objects["metric"]) + 20
+    sandbox.api.requests.clear()
+    found = verify(job, "2026-06-01", "2026-06-02", most=most)
+    assert found.exit is Exit.DONE
+    assert [window.end - window.start for window in found.read_again] == [timedelta(hours=1)]
+    counts = [one["path"] for one in sandbox.api.requests].count("/api/metric-aggregates")
+    assert counts == len(sandbox.account.objects["metric"]) + 2, "one by the hour, and one once more"
 
 
 def test_the_command_says_what_was_compared_and_ends_in_3_while_differences_remain(cli: Cli) -> None:
