@@ -37,6 +37,12 @@ class LogFormat(StrEnum):
 
 
 DestinationOption = Annotated[str, typer.Option("--destination", metavar="NAME", help=f"{', '.join(DESTINATIONS)}.")]
+AccountOption = Annotated[
+    str,
+    typer.Option(
+        "--account", metavar="NAME,…", help="Where several are configured, only these accounts; by default all of them."
+    ),
+]
 FormatOption = Annotated[LogFormat, typer.Option("--log-format", help="Log lines as text, or as one JSON object each.")]
 SelectOption = Annotated[
     str,
@@ -54,7 +60,7 @@ def main() -> None:
 @contextmanager
 def command(log_format: LogFormat = LogFormat.TEXT) -> Iterator[None]:
     """Set up logging, and end an expected failure in one message and its exit code."""
-    set_up_logging(log_format, verbose=log_format is LogFormat.JSON or not console.is_terminal)
+    log_as(log_format)
     try:
         yield
     except RunError as error:
@@ -63,6 +69,29 @@ def command(log_format: LogFormat = LogFormat.TEXT) -> Iterator[None]:
         fail(str(error), Exit.STOPPED if STOP.is_set() else error.exit)
     except OSError as error:
         fail(f"{str(error.strerror).lower()}: {error.filename or 'no file named'}", Exit.FAILED)
+
+
+def log_as(log_format: LogFormat, account: str = "") -> None:
+    set_up_logging(log_format, verbose=log_format is LogFormat.JSON or not console.is_terminal, account=account)
+
+
+@contextmanager
+def account_command(
+    option: str, destination: str, log_format: LogFormat = LogFormat.TEXT, *, loading: bool = False
+) -> Iterator[str]:
+    """A command about one account, whose name it is given. Where several are chosen, it is done in a process for each instead."""
+    with command(log_format):
+        from pipelines.accounts import chosen, of_account
+
+        accounts = chosen(option)
+        if len(accounts) > 1:
+            from pipelines.processes import run_for_each
+
+            raise typer.Exit(run_for_each(accounts, destination, console, loading=loading))
+        name = accounts[0] if accounts else ""
+        log_as(log_format, name)
+        with of_account(name):
+            yield name
 
 
 def fail(message: str, code: Exit) -> NoReturn:
@@ -79,6 +108,7 @@ def run(
     ] = "",
     end: Annotated[str, typer.Option(metavar="DATE", help="Read up to, not including, this date or time.")] = "",
     destination: DestinationOption = "duckdb",
+    account: AccountOption = "",
     full_refresh: Annotated[
         str, typer.Option(metavar="NAME,…", help="Read these resources from the beginning again.")
     ] = "",
@@ -91,13 +121,13 @@ def run(
 
     Example: klaviyo-etl run --select events,profiles --start 2026-01-01 --end 2026-02-01
     """
-    with command(log_format):
+    with account_command(account, destination, log_format, loading=True) as name:
         from pipelines.job import requested, run_job
         from pipelines.notices import read_notices
         from pipelines.settings import read_settings
         from pipelines.warehouse import Warehouse
 
-        with read_notices().about(f"run into {destination}") as ending:
+        with read_notices().about(f"run of {name} into {destination}" if name else f"run into {destination}") as ending:
             settings = read_settings()
             ending.code = run_job(
                 console,
@@ -118,6 +148,7 @@ def plan_command(
     start: Annotated[str, typer.Option(metavar="DATE", help="As of a run.")] = "",
     end: Annotated[str, typer.Option(metavar="DATE", help="As of a run.")] = "",
     destination: DestinationOption = "duckdb",
+    account: AccountOption = "",
     full_refresh: Annotated[str, typer.Option(metavar="NAME,…", help="As of a run.")] = "",
     log_format: FormatOption = LogFormat.TEXT,
 ) -> None:
@@ -125,7 +156,7 @@ def plan_command(
 
     Example: klaviyo-etl plan --select events,profiles
     """
-    with command(log_format):
+    with account_command(account, destination, log_format):
         from pipelines.job import requested
         from pipelines.load import outcome
         from pipelines.plan import log_prospect, plan, print_prospect
@@ -174,13 +205,14 @@ def transform_command(
         str, typer.Option(metavar="MODEL,…", help="dbt selection, comma-separated; all by default.")
     ] = "",
     destination: DestinationOption = "duckdb",
+    account: AccountOption = "",
     log_format: FormatOption = LogFormat.TEXT,
 ) -> None:
     """Build and test the marts from what has been loaded.
 
     Example: klaviyo-etl transform --select mart_daily_kpi
     """
-    with command(log_format):
+    with account_command(account, destination, log_format):
         from pipelines.job import names
         from pipelines.lock import run_lock
         from pipelines.transform import transform
@@ -194,14 +226,14 @@ def transform_command(
 
 
 @app.command()
-def doctor(*, destination: DestinationOption = "duckdb") -> None:
+def doctor(*, destination: DestinationOption = "duckdb", account: AccountOption = "") -> None:
     """Look whether everything is in place for a run: settings, key and scopes, revision, warehouse, clock, disk.
 
     It asks Klaviyo a page for each scope, and loads nothing. Exit code 1 when something is wrong.
 
     Example: klaviyo-etl doctor --destination postgres
     """
-    with command():
+    with account_command(account, destination):
         from pipelines.doctor import examine, origins, worst
         from pipelines.report import print_examination
 
@@ -211,12 +243,12 @@ def doctor(*, destination: DestinationOption = "duckdb") -> None:
 
 
 @app.command()
-def status(*, destination: DestinationOption = "duckdb") -> None:
+def status(*, destination: DestinationOption = "duckdb", account: AccountOption = "") -> None:
     """Show what has been loaded: rows, complete windows, the last runs.
 
     Example: klaviyo-etl status --destination postgres
     """
-    with command():
+    with account_command(account, destination):
         from pipelines.job import warn_of_the_end
         from pipelines.report import print_status
         from pipelines.settings import pinned_revision, rate_limit_share, sweeps, tiers
@@ -237,6 +269,7 @@ def verify(
     repair: Annotated[bool, typer.Option(help="Read again what differs.")] = True,
     max_requests: Annotated[int | None, typer.Option(help="Refuse what takes more requests; 1,000 by default.")] = None,
     destination: DestinationOption = "duckdb",
+    account: AccountOption = "",
     log_format: FormatOption = LogFormat.TEXT,
 ) -> None:
     """Compare the events and members loaded with Klaviyo's own counts, and read again what differs.
@@ -245,7 +278,8 @@ def verify(
 
     Example: klaviyo-etl verify --start 2026-01-01 --end 2026-02-01
     """
-    with command(log_format):
+    with account_command(account, destination, log_format):
+        from pipelines.identity import check
         from pipelines.lock import run_lock
         from pipelines.member_counts import MemberCounts
         from pipelines.report import print_verification
@@ -258,6 +292,7 @@ def verify(
         settings, warehouse = read_settings(), Warehouse(destination)
         bounds = [instant(text, name) if text else None for text, name in ((start, "--start"), (end, "--end"))]
         with run_lock(warehouse), stopping_in_order(), watching(console) as watch:
+            check(settings, warehouse)
             verifier = Verifier(
                 settings=settings,
                 warehouse=warehouse,
@@ -284,6 +319,7 @@ def sweep(
         float | None, typer.Option(help="Mark up to this share of a table; sweep_max_gone, a tenth, by default.")
     ] = None,
     destination: DestinationOption = "duckdb",
+    account: AccountOption = "",
     log_format: FormatOption = LogFormat.TEXT,
 ) -> None:
     """Look for what is gone: hold the ids that Klaviyo shows against those loaded, mark what is gone, load what is missing.
@@ -292,8 +328,9 @@ def sweep(
 
     Example: klaviyo-etl sweep --select profiles --dry-run
     """
-    with command(log_format):
+    with account_command(account, destination, log_format):
         from pipelines.dry_sweep import dry_sweep
+        from pipelines.identity import check
         from pipelines.job import names
         from pipelines.load import named
         from pipelines.lock import run_lock
@@ -306,6 +343,7 @@ def sweep(
         settings, warehouse = read_settings(), Warehouse(destination)
         resources = sweepable(named(names(select), settings.revision), complain=bool(select))
         with run_lock(warehouse), stopping_in_order(), watching(console) as watch:
+            check(settings, warehouse)
             how = dry_sweep if dry_run else Sweeper.sweep
             found = how(Sweeper(settings=settings, warehouse=warehouse, watch=watch, max_gone=max_gone), resources)
         print_sweeps(console, found)
@@ -328,13 +366,14 @@ def forget(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count the rows that it would change.")] = False,
     transform: Annotated[bool, typer.Option(help="Build the marts anew afterwards.")] = True,
     destination: DestinationOption = "duckdb",
+    account: AccountOption = "",
     log_format: FormatOption = LogFormat.TEXT,
 ) -> None:
     """Erase people from everything that was loaded, and keep them out. Klaviyo is asked nothing and told nothing.
 
     Example: klaviyo-etl forget --dry-run --how purge anna@example.com
     """
-    with command(log_format):
+    with account_command(account, destination, log_format):
         from pipelines.forgetting import eraser
         from pipelines.lock import run_lock
         from pipelines.report import print_forgetting

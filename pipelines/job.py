@@ -111,8 +111,9 @@ def verify_when_due(console: Console, settings: Settings, warehouse: Warehouse) 
 def requested(settings: Settings, select: str, start: str, end: str, full_refresh: str) -> Request:
     """What the options of a run ask for. Raises ConfigurationError."""
     refreshed, selected = names(full_refresh), names(select)
+    chosen = selected or settings.resources
     return Request(
-        resources=named([*selected, *refreshed] if select else None, settings.revision),
+        resources=named([*chosen, *refreshed] if chosen else None, settings.revision),
         reports=report_names([*selected, *refreshed]) if select else None,
         start=instant(start, "--start") if start else None,
         end=instant(end, "--end") if end else None,

@@ -23,6 +23,7 @@ from pipelines.drift import untold
 from pipelines.errors import ConfigurationError, Exit, RunError
 from pipelines.forgetting import with_tombstones
 from pipelines.history import Looking
+from pipelines.identity import ACCOUNTS, claim, refused, whose
 from pipelines.known import WarehouseRows
 from pipelines.lateness import measured
 from pipelines.policy import changed_tables, refuse_mixture, treat_what_is_gone
@@ -35,7 +36,7 @@ from pipelines.warehouse import SCHEMA, Tables, Warehouse, chain, destination_er
 from sources.klaviyo import REVISION
 from sources.klaviyo.client import Client
 from sources.klaviyo.drift import Change
-from sources.klaviyo.errors import KlaviyoError, RevisionRetired, Unauthorized, UnknownResource
+from sources.klaviyo.errors import KlaviyoError, UnknownResource
 from sources.klaviyo.extraction import Extraction
 from sources.klaviyo.held import Held
 from sources.klaviyo.limits import Limiter
@@ -114,6 +115,9 @@ def load(settings: Settings, warehouse: Warehouse, request: Request, watch: Watc
         held = WarehouseRows(pipeline)
         settings = replace(settings, policy=with_tombstones(pipeline, settings.policy))
         extraction = extract(settings, request, held)
+        if not (request.again or request.where):  # else a part of something that knows already
+            asked = next((tally for tally in extraction.tallies if tally.resource == ACCOUNTS), Tally(ACCOUNTS))
+            claim(pipeline, warehouse, whose(extraction.client, asked))
         extraction.changed = changed_tables(pipeline, settings.policy, extraction.walks)
         refuse_mixture(extraction.changed, extraction.walks, request.full_refresh)
         reports = inquire(settings, request, extraction.client, held)
@@ -263,10 +267,8 @@ def give_memory_back() -> None:
 def reason(error: PipelineStepFailed, warehouse: Warehouse) -> BaseException:
     """What ended the package, as one message with its exit code."""
     for cause in chain(error):
-        if isinstance(cause, Unauthorized | RevisionRetired):
-            return ConfigurationError(str(cause))
         if isinstance(cause, KlaviyoError):
-            return RunError(str(cause))
+            return refused(cause)
     return explain(error, warehouse)
 
 

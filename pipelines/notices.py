@@ -55,16 +55,18 @@ class Notices:
         self.ended(command, ending.code, MEANINGS.get(ending.code, ""))
 
     def ended(self, command: str, code: Exit, why: str) -> None:
-        if code is Exit.LOCKED:
-            return
-        self.ping("" if code is Exit.DONE else "/fail")
-        if code is not Exit.DONE and self.webhook_url:
-            self.send(
-                "webhook_url",
-                "POST",
-                self.webhook_url,
-                {"text": f"klaviyo-etl {command}: exit code {int(code)}: {why}"},
-            )
+        self.pulse(code)
+        if code not in (Exit.DONE, Exit.LOCKED):
+            self.message(f"klaviyo-etl {command}: exit code {int(code)}: {why}")
+
+    def pulse(self, code: Exit) -> None:
+        """The last ping."""
+        if code is not Exit.LOCKED:
+            self.ping("" if code is Exit.DONE else "/fail")
+
+    def message(self, text: str) -> None:
+        if self.webhook_url:
+            self.send("webhook_url", "POST", self.webhook_url, {"text": text})
 
     def ping(self, what: str) -> None:
         if self.ping_url:

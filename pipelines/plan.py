@@ -23,7 +23,7 @@ from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 from dlt.pipeline.state_sync import load_pipeline_state_from_destination
 from rich.console import Console
 
-from pipelines.errors import ConfigurationError, RunError
+from pipelines.identity import refused
 from pipelines.load import Request, extract, inquire
 from pipelines.rehearsal import Rehearsal, Stage, at_full_rate, per_minute
 from pipelines.report import table
@@ -33,7 +33,7 @@ from pipelines.scout import Scout
 from pipelines.settings import Settings
 from pipelines.warehouse import PIPELINE, SCHEMA, Tables, Warehouse, destination_errors
 from sources.klaviyo import contract
-from sources.klaviyo.errors import KlaviyoError, RevisionRetired, Unauthorized
+from sources.klaviyo.errors import KlaviyoError
 from sources.klaviyo.extraction import Extraction, forget_other_revisions
 from sources.klaviyo.held import Nothing
 from sources.klaviyo.limits import Limiter
@@ -120,10 +120,8 @@ def plan(settings: Settings, warehouse: Warehouse, request: Request) -> Prospect
             deque(pool.map(Scout.look, scouts), maxlen=0)
         reports = inquire(settings, request, extraction.client, Nothing())
         due = inquiries(reports, states)
-    except (Unauthorized, RevisionRetired) as error:
-        raise ConfigurationError(str(error)) from error
     except KlaviyoError as error:
-        raise RunError(str(error)) from error
+        raise refused(error) from error
     rehearsed = [*zip(scouts, rehearse(extraction, scouts), strict=True)]
     outlooks = [outlook for scout, rehearsal in rehearsed for outlook in outlooks_of(scout, rehearsal)]
     uses = used(extraction.client.limiter, [rehearsal for _, rehearsal in rehearsed])

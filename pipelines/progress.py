@@ -98,6 +98,10 @@ def watching(console: Console) -> Iterator[Watch]:
 class JsonFormatter(logging.Formatter):
     """One line of JSON per event."""
 
+    def __init__(self, account: str) -> None:
+        super().__init__()
+        self.account = {"account": account} if account else {}
+
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
@@ -105,14 +109,17 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        return json.dumps(line | getattr(record, "facts", {}), ensure_ascii=False, default=str)
+        return json.dumps(line | self.account | getattr(record, "facts", {}), ensure_ascii=False, default=str)
 
 
-def set_up_logging(log_format: str, *, verbose: bool) -> None:
+def set_up_logging(log_format: str, *, verbose: bool, account: str = "") -> None:
     """Log lines go to standard error: warnings always, the run's stages too unless a terminal shows them."""
     handler = logging.StreamHandler(sys.stderr)
+    about = f"{account}: " if account else ""
     handler.setFormatter(
-        JsonFormatter() if log_format == "json" else logging.Formatter("%(asctime)s %(levelname)s %(message)s")
+        JsonFormatter(account)
+        if log_format == "json"
+        else logging.Formatter(f"%(asctime)s %(levelname)s {about}%(message)s")
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger("klaviyo_etl").setLevel(logging.INFO if verbose else logging.WARNING)

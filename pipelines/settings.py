@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, get_args
@@ -11,16 +10,17 @@ import dlt
 import msgspec
 from pendulum import DateTime
 
+from pipelines.accounts import ACCOUNT, PLAIN, SECTION, own_section
 from pipelines.errors import ConfigurationError
 from sources.klaviyo import BASE_URL, REVISION, contract
 from sources.klaviyo.aggregates import Aggregate, endpoint
 from sources.klaviyo.declaration import policy
-from sources.klaviyo.errors import WrongPolicy
+from sources.klaviyo.errors import UnknownResource, WrongPolicy
 from sources.klaviyo.policy import NO_POLICY, Policy
 from sources.klaviyo.reporting import Asking
 from sources.klaviyo.reports import NAMES
 from sources.klaviyo.rereads import DAY, TIERS, Tier, tiers_of
-from sources.klaviyo.resources import TABLE
+from sources.klaviyo.resources import TABLE, select
 from sources.klaviyo.spec import Resource
 from sources.klaviyo.sweeping import is_swept, usual_days
 from sources.klaviyo.windows import moment
@@ -61,6 +61,8 @@ class Settings:
     package_rows: int = 200_000
     package_megabytes: int = 384
     package_minutes: float = 10
+    resources: tuple[str, ...] = ()
+    """What runs load where nothing is selected; by default all that are not optional."""
     reports: tuple[str, ...] = ()
     asking: Asking = field(default_factory=Asking)
     metric_aggregates: tuple[Aggregate, ...] = ()
@@ -72,17 +74,12 @@ class Settings:
 
 def read_settings() -> Settings:
     """The settings of the source. Raises ConfigurationError naming the setting that is missing or wrong."""
-    api_key: object = dlt.secrets.get("sources.klaviyo.api_key")
-    if not api_key or not isinstance(api_key, str):
-        raise ConfigurationError(
-            "no Klaviyo API key: set SOURCES__KLAVIYO__API_KEY, or api_key under [sources.klaviyo] in .dlt/secrets.toml"
-        )
     base_url = str(setting("base_url", BASE_URL))
     if not base_url.startswith(("http://", "https://")):
         raise ConfigurationError(f"sources.klaviyo.base_url: {base_url!r} must start with https://")
     start_date = setting("start_date", None)
     settings = Settings(
-        api_key=api_key.strip(),
+        api_key=api_key(),
         base_url=base_url,
         revision=pinned_revision(),
         start_date=instant(str(start_date), "sources.klaviyo.start_date") if start_date else None,
@@ -92,6 +89,7 @@ def read_settings() -> Settings:
         package_rows=int(positive("package_rows", Settings.package_rows)),
         package_megabytes=int(positive("package_megabytes", Settings.package_megabytes)),
         package_minutes=positive("package_minutes", Settings.package_minutes),
+        resources=enabled_resources(),
         reports=enabled_reports(),
         asking=Asking(
             conversion_metrics=tuple(texts("conversion_metrics")),
@@ -105,6 +103,18 @@ def read_settings() -> Settings:
         on_deletion=deletion_policy(),
     )
     return refuse_numbers(settings)
+
+
+def api_key() -> str:
+    """Each account has one of its own. Raises ConfigurationError where it has none."""
+    section = own_section()
+    found: object = dlt.secrets.get(f"{section}.api_key")
+    if not found or not isinstance(found, str):
+        variable = f"{section}.api_key".replace(".", "__").upper()
+        raise ConfigurationError(
+            f"no Klaviyo API key: set {variable}, or api_key under [{section}] in .dlt/secrets.toml"
+        )
+    return found.strip()
 
 
 def field_policy() -> Policy:
@@ -138,8 +148,7 @@ def deletion_policy() -> OnDeletion:
 
 def hash_key() -> str:
     """The secret that pseudonyms are made with; empty where none is set."""
-    found: object = dlt.secrets.get("sources.klaviyo.hash_key")
-    return str(found or "").strip()
+    return str(setting("hash_key", "", dlt.secrets)).strip()
 
 
 def sweeps() -> Sweeps:
@@ -159,6 +168,16 @@ def sweep_days() -> dict[str, float]:
         if value is not None:
             found[name] = number(f"sweep_days.{name}", value, least=0)
     return found
+
+
+def enabled_resources() -> tuple[str, ...]:
+    """What runs load where nothing is selected. Raises ConfigurationError for one that there is not."""
+    names = texts("resources")
+    try:
+        select(names, pinned_revision())
+    except UnknownResource as error:
+        raise ConfigurationError(f"sources.klaviyo.resources: {error}") from None
+    return tuple(names)
 
 
 def enabled_reports() -> tuple[str, ...]:
@@ -238,12 +257,12 @@ def rate_limit_share() -> float:
     return share("rate_limit_share", Settings.rate_limit_share)
 
 
-PLAIN: Final = re.compile(r"[a-z][a-z0-9_]{0,40}")
-
-
 def dataset() -> str:
     """Where the raw tables go, and what the schemas of models are named after. Raises ConfigurationError."""
-    name = str(setting("dataset", DATASET))
+    shared: object = dlt.config.get(f"{SECTION}.dataset")
+    own: object = dlt.config.get(f"{own_section()}.dataset")
+    account = ACCOUNT.get()
+    name = str(own or (f"{shared or DATASET}_{account}" if account else DATASET))
     if not PLAIN.fullmatch(name):
         raise ConfigurationError(
             f"sources.klaviyo.dataset: {name!r} must be small letters, digits and _, begin with a letter, and be short"
@@ -260,9 +279,12 @@ def pinned_revision() -> str:
         raise ConfigurationError(str(error)) from None
 
 
-def setting(name: str, default: Any) -> Any:  # noqa: ANN401 - configuration holds any type until it is checked
-    value: Any = dlt.config.get(f"sources.klaviyo.{name}")
-    return default if value is None else value
+def setting(name: str, default: Any, among: Any = dlt.config) -> Any:  # noqa: ANN401 - configuration holds any type until it is checked
+    for section in dict.fromkeys((own_section(), SECTION)):
+        value: Any = among.get(f"{section}.{name}")
+        if value is not None:
+            return value
+    return default
 
 
 def instant(text: str, name: str) -> DateTime:

@@ -20,6 +20,7 @@ from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 from dlt.destinations.sql_client import SqlClientBase
 
+from pipelines.accounts import own_credentials
 from pipelines.destinations import Kind, kind_of
 from pipelines.destinations.dialects import DIALECTS, Dialect
 from pipelines.errors import ConfigurationError, DestinationError, RunError
@@ -39,6 +40,9 @@ DLT_SETTINGS: Final = {
 
 
 DRIVERS: Final = ("psycopg2", "google.", "snowflake.")
+
+LAYERS: Final = ("staging", "stg", "marts", "fivetran")
+"""Of schemas beside the raw tables': dlt's, and those of models."""
 
 BATCH: Final = 100_000
 """Rows of an answer that are looked at together."""
@@ -79,7 +83,9 @@ class Warehouse:
         """Resolved credentials. Raises ConfigurationError naming what is missing."""
         if self.file:
             return DuckDbCredentials(str(self.file))
-        probe = dlt.pipeline(PIPELINE, destination=self.destination(), dataset_name=self.dataset)
+        own = own_credentials(self.name)
+        destination = self.destination(credentials=own) if own else self.destination()
+        probe = dlt.pipeline(PIPELINE, destination=destination, dataset_name=self.dataset)
         try:
             credentials: Any = probe.destination_client().config.credentials
         except ConfigurationException as error:
@@ -93,12 +99,16 @@ class Warehouse:
 
     def refuse_ambiguous_file(self, path: Path) -> None:
         """DuckDB calls a database by its file's name, and then cannot tell it from a schema of that name."""
-        schemas = {self.dataset, *(f"{self.dataset}_{layer}" for layer in ("staging", "stg", "marts", "fivetran"))}
-        if path.stem.lower() in schemas:
+        if path.stem.lower() in self.schemas:
             raise ConfigurationError(
                 f"destination duckdb: a file named {path.name} clashes with the schema {path.stem.lower()} inside it; "
                 "name it otherwise, such as warehouse.duckdb"
             )
+
+    @property
+    def schemas(self) -> frozenset[str]:
+        """All that loads and models write to."""
+        return frozenset({self.dataset, *(f"{self.dataset}_{layer}" for layer in LAYERS)})
 
     @property
     def place(self) -> str:
