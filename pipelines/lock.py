@@ -14,7 +14,7 @@ from pipelines.warehouse import Warehouse
 @contextmanager
 def run_lock(warehouse: Warehouse) -> Iterator[None]:
     """Hold the destination for this run. Raises LockedError at once when another run on this machine has it."""
-    path = warehouse.workspace.with_suffix(".lock")
+    path = warehouse.workspace.with_name(f"{warehouse.writer}.lock")
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(path)
     try:

@@ -124,7 +124,12 @@ class Warehouse:
     @property
     def identity(self) -> str:
         """The same for every run that would write the same tables."""
-        return hashlib.sha256(f"{self.name} {self.place} {self.dataset}".encode()).hexdigest()[:16]
+        return fingerprint(f"{self.name} {self.place} {self.dataset}")
+
+    @property
+    def writer(self) -> str:
+        """The same for every run that could not write at the same time: a file has one writer, whatever the dataset."""
+        return fingerprint(f"{self.name} {self.path}") if self.path else self.identity
 
     @property
     def workspace(self) -> Path:
@@ -155,6 +160,10 @@ class Warehouse:
             # Without data this does what sync_destination does, and the first load does not do it once more.
             pipeline.run()
         return pipeline
+
+
+def fingerprint(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def expected(error: BaseException) -> bool:

@@ -13,8 +13,9 @@ import duckdb
 import pytest
 
 from pipelines.accounts import account_names, chosen, of_account
-from pipelines.errors import ConfigurationError
+from pipelines.errors import ConfigurationError, LockedError
 from pipelines.load import Request, load, named
+from pipelines.lock import run_lock
 from pipelines.processes import queues_of
 from pipelines.progress import LogWatch
 from pipelines.settings import Settings, dataset, read_settings
@@ -255,6 +256,11 @@ def test_accounts_that_would_write_the_same_schema_are_refused(
         sections.setenv(f"SOURCES__KLAVIYO__ACCOUNTS__{name}", value)
     with pytest.raises(ConfigurationError, match=f"north and south would both write to the schema {schema} "):
         queues_of(["north"], "duckdb")
+
+
+def test_a_run_of_another_account_into_the_same_file_is_refused_as_another_run(sections: pytest.MonkeyPatch) -> None:
+    with run_lock(Warehouse("duckdb", "klaviyo_north")), pytest.raises(LockedError):
+        run_lock(Warehouse("duckdb", "klaviyo_south")).__enter__()
 
 
 def test_accounts_of_one_file_take_turns_and_others_do_not(sections: pytest.MonkeyPatch, tmp_path: Path) -> None:
