@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 from rich.console import Console
@@ -18,12 +18,19 @@ from pipelines.destinations import DESTINATIONS
 from pipelines.errors import Exit, RunError
 from pipelines.progress import FILE_WIDTH, quiet_dlt, set_up_logging, watching
 
+if TYPE_CHECKING:
+    from pipelines.settings import Settings
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Load Klaviyo into your warehouse: complete, incremental, ready to query.",
 )
+auth = typer.Typer(
+    no_args_is_help=True, help="Read an account as an app that its owner lets in (OAuth), without a private key."
+)
+app.add_typer(auth, name="auth")
 log = logging.getLogger("klaviyo_etl")
 
 console: Final = Console() if sys.stdout.isatty() else Console(width=FILE_WIDTH)
@@ -77,13 +84,22 @@ def log_as(log_format: LogFormat, account: str = "") -> None:
 
 @contextmanager
 def account_command(
-    option: str, destination: str, log_format: LogFormat = LogFormat.TEXT, *, loading: bool = False
+    option: str,
+    destination: str = "",
+    log_format: LogFormat = LogFormat.TEXT,
+    *,
+    loading: bool = False,
 ) -> Iterator[str]:
-    """A command about one account, whose name it is given. Where several are chosen, it is done in a process for each instead."""
+    """A command about one account, whose name it is given. Where several are chosen, it is done in a process for each instead.
+
+    What is about no destination is for one account at a time.
+    """
     with command(log_format):
         from pipelines.accounts import chosen, of_account
 
         accounts = chosen(option)
+        if len(accounts) > 1 and not destination:
+            fail(f"--account: name one of {', '.join(accounts)}", Exit.MISUSED)
         if len(accounts) > 1:
             from pipelines.processes import run_for_each
 
@@ -411,3 +427,74 @@ def sandbox_command(
         from pipelines.demo import serve_sandbox
 
         serve_sandbox(console, host=host, port=port, scale=scale, seed=seed, limits=limits, latency=latency)
+
+
+@auth.command()
+def login(
+    *,
+    browser: Annotated[bool, typer.Option(help="Open the page here; or else only print its address.")] = True,
+    port: Annotated[
+        int, typer.Option(help="Of this machine, where the browser comes back to; 0 is any that is free.")
+    ] = 8377,
+    scopes: Annotated[
+        str, typer.Option(metavar="SCOPE,…", help="What to ask for; by default all that a run reads.")
+    ] = "",
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for somebody to let the app in.")] = 300,
+    account: AccountOption = "",
+) -> None:
+    """Let the app in on Klaviyo's page, and keep the tokens that Klaviyo gives it.
+
+    The app needs the redirect address http://127.0.0.1:8377/callback.
+
+    Example: klaviyo-etl auth login --no-browser
+    """
+    with account_command(account):
+        import webbrowser
+
+        from pipelines.job import names
+        from pipelines.login import Login, app_tokens, needed_scopes
+        from pipelines.settings import read_settings
+
+        def show(address: str) -> None:
+            console.print(f"open this page, and let the app in:\n{address}", soft_wrap=True, highlight=False)
+            if browser:
+                webbrowser.open(address)
+
+        settings = read_settings()
+        tokens = app_tokens(settings)
+        asked = names(scopes) or needed_scopes(settings.revision, settings.resources)
+        tokens.keep(Login(tokens.app, asked, port, timeout).perform(show))
+        show_access(settings)
+
+
+@auth.command(name="status")
+def auth_status(*, account: AccountOption = "") -> None:
+    """Tell what the app may read, whose account it is, and where its tokens are. Exit code 2 where Klaviyo does not accept them.
+
+    Example: klaviyo-etl auth status
+    """
+    with account_command(account):
+        from pipelines.settings import read_settings
+
+        show_access(read_settings())
+
+
+@auth.command()
+def logout(*, account: AccountOption = "") -> None:
+    """Give the tokens back: Klaviyo accepts them no longer, and they are kept no longer.
+
+    Example: klaviyo-etl auth logout
+    """
+    with account_command(account):
+        from pipelines.login import app_tokens, log_out
+        from pipelines.settings import read_settings
+
+        log_out(app_tokens(read_settings()))
+        console.print("the tokens are revoked and removed")
+
+
+def show_access(settings: Settings) -> None:
+    from pipelines.login import access
+    from pipelines.report import table
+
+    console.print(table(("access", ""), access(settings)))

@@ -20,17 +20,17 @@ from pipelines.notices import read_notices
 from pipelines.settings import Settings, read_settings
 from pipelines.warehouse import Warehouse, destination_errors
 from sources.klaviyo import contract
-from sources.klaviyo.client import Client
 from sources.klaviyo.errors import KlaviyoError, NotPermitted
 from sources.klaviyo.extraction import SETTLING
-from sources.klaviyo.limits import Limiter
 from sources.klaviyo.resources import select
 from sources.klaviyo.rows import PageReader
 from sources.klaviyo.walk import Walk
 
 State = Literal["ok", "warning", "wrong"]
 
-SECRETS: Final = frozenset({"api_key", "hash_key", "credentials", "password", "webhook_url", "ping_url"})
+SECRETS: Final = frozenset(
+    {"api_key", "client_secret", "hash_key", "credentials", "password", "webhook_url", "ping_url"}
+)
 """Settings that are never shown."""
 SCARCE: Final = 2 * 1024**3
 """Bytes of disk that a first load may need beside the warehouse."""
@@ -120,9 +120,7 @@ def clock(settings: Settings) -> Finding:
 
 def klaviyo(settings: Settings) -> Iterator[Finding]:
     """Whether the key is accepted, and what it may read: a page of one collection for each scope that a run needs."""
-    client = Client(
-        settings.api_key, settings.base_url, settings.revision, Limiter(settings.rate_limit_share), attempts=3
-    )
+    client = settings.client(attempts=3)
     facts = contract.load(settings.revision)
     needing: dict[str, list[str]] = {}
     asked: dict[str, Walk] = {}

@@ -15,7 +15,6 @@ from sources.klaviyo import contract
 from sources.klaviyo.account import Account
 from sources.klaviyo.client import Client
 from sources.klaviyo.errors import KlaviyoError, NotPermitted, RevisionRetired, Stopped, Unauthorized
-from sources.klaviyo.limits import Limiter
 from sources.klaviyo.tables import DELETED_AT
 from sources.klaviyo.tally import Tally
 
@@ -81,7 +80,4 @@ def check(settings: Settings, warehouse: Warehouse) -> None:
 
 def shown(settings: Settings) -> str:
     """The account whose key the settings have. Raises RunError."""
-    return whose(
-        Client(settings.api_key, settings.base_url, settings.revision, Limiter(settings.rate_limit_share)),
-        Tally(ACCOUNTS),
-    )
+    return whose(settings.client(), Tally(ACCOUNTS))

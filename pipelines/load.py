@@ -39,7 +39,6 @@ from sources.klaviyo.drift import Change
 from sources.klaviyo.errors import KlaviyoError, UnknownResource
 from sources.klaviyo.extraction import Extraction
 from sources.klaviyo.held import Held
-from sources.klaviyo.limits import Limiter
 from sources.klaviyo.package import Package
 from sources.klaviyo.reporting import Reporting
 from sources.klaviyo.resources import select
@@ -176,7 +175,7 @@ def settle_policy(pipeline: dlt.Pipeline, extraction: Extraction, walk: Walk, fi
 
 def extract(settings: Settings, request: Request, held: Held) -> Extraction:
     return Extraction(
-        Client(settings.api_key, settings.base_url, settings.revision, Limiter(settings.rate_limit_share)),
+        settings.client(),
         request.resources,
         start_date=settings.start_date,
         start=request.start,

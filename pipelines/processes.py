@@ -26,7 +26,7 @@ from pipelines.accounts import SECTION, account_names, of_account
 from pipelines.errors import ConfigurationError, Exit, RunError
 from pipelines.identity import shown
 from pipelines.notices import MEANINGS, Notices, read_notices
-from pipelines.settings import api_key, read_settings
+from pipelines.settings import read_settings
 from pipelines.warehouse import Warehouse
 
 log = logging.getLogger("klaviyo_etl")
@@ -178,7 +178,8 @@ def refuse_one_account_twice(accounts: Sequence[str]) -> None:
     for name in accounts:
         with of_account(name):
             try:
-                same = {api_key(), shown(read_settings())} - {""}
+                settings = read_settings()
+                same = {settings.api_key, shown(settings)} - {""}
             except RunError:
                 continue  # its own process will tell
         for mark in same:

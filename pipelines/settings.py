@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 import dlt
 import msgspec
+from dlt.common.pipeline import get_dlt_pipelines_dir
 from pendulum import DateTime
 
 from pipelines.accounts import ACCOUNT, PLAIN, SECTION, own_section
 from pipelines.errors import ConfigurationError
+from pipelines.tokens import TokenFile
 from sources.klaviyo import BASE_URL, REVISION, contract
 from sources.klaviyo.aggregates import Aggregate, endpoint
+from sources.klaviyo.client import Client
 from sources.klaviyo.declaration import policy
 from sources.klaviyo.errors import UnknownResource, WrongPolicy
+from sources.klaviyo.limits import Limiter
+from sources.klaviyo.oauth import App, Tokens
 from sources.klaviyo.policy import NO_POLICY, Policy
 from sources.klaviyo.reporting import Asking
 from sources.klaviyo.reports import NAMES
@@ -51,7 +57,9 @@ class Sweeps:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    api_key: str = field(repr=False)
+    api_key: str = field(default="", repr=False)
+    tokens: Tokens | None = None
+    """In place of a key."""
     base_url: str = BASE_URL
     revision: str = REVISION
     start_date: DateTime | None = None
@@ -71,16 +79,25 @@ class Settings:
     on_deletion: OnDeletion = "mark"
     """What becomes of people who were deleted in Klaviyo."""
 
+    def client(self, *, attempts: int = Client.attempts) -> Client:
+        """Asks Klaviyo as this account, at a pace of its own."""
+        return Client(
+            self.tokens or self.api_key,
+            self.base_url,
+            self.revision,
+            Limiter(self.rate_limit_share),
+            attempts=attempts,
+        )
+
 
 def read_settings() -> Settings:
     """The settings of the source. Raises ConfigurationError naming the setting that is missing or wrong."""
-    base_url = str(setting("base_url", BASE_URL))
-    if not base_url.startswith(("http://", "https://")):
-        raise ConfigurationError(f"sources.klaviyo.base_url: {base_url!r} must start with https://")
+    app = own_app()
     start_date = setting("start_date", None)
     settings = Settings(
-        api_key=api_key(),
-        base_url=base_url,
+        api_key="" if app else api_key(),
+        tokens=Tokens(app, token_file()) if app else None,
+        base_url=base_url(),
         revision=pinned_revision(),
         start_date=instant(str(start_date), "sources.klaviyo.start_date") if start_date else None,
         rate_limit_share=rate_limit_share(),
@@ -103,6 +120,34 @@ def read_settings() -> Settings:
         on_deletion=deletion_policy(),
     )
     return refuse_numbers(settings)
+
+
+def base_url() -> str:
+    address = str(setting("base_url", BASE_URL)).rstrip("/")
+    if not address.startswith(("http://", "https://")):
+        raise ConfigurationError(f"sources.klaviyo.base_url: {address!r} must start with https://")
+    return address
+
+
+def own_app() -> App | None:
+    """The app that reads this account; none where the account has a key. Raises ConfigurationError."""
+    client_id, client_secret = (str(setting(name, "", dlt.secrets)).strip() for name in ("client_id", "client_secret"))
+    section = own_section()
+    key: object = dlt.secrets.get(f"{section}.api_key")
+    own: object = dlt.secrets.get(f"{section}.client_id")
+    if key and own:
+        raise ConfigurationError(f"{section}: an api_key and a client_id: leave out one of them")
+    if key or not client_id:
+        return None
+    if not client_secret:
+        raise ConfigurationError(f"{SECTION}.client_secret is missing: Klaviyo gives one with each client_id")
+    return App(client_id=client_id, client_secret=client_secret, base_url=base_url())
+
+
+def token_file() -> TokenFile:
+    """Each account has one."""
+    folder = setting("token_folder", None) or Path(get_dlt_pipelines_dir()).parent / "klaviyo_etl_tokens"
+    return TokenFile(Path(folder).expanduser() / f"{ACCOUNT.get() or 'klaviyo'}.json")
 
 
 def api_key() -> str:

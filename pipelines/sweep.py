@@ -36,10 +36,8 @@ from pipelines.schedule import SWEEPS, last_sweeps, read_until, turns
 from pipelines.settings import Settings
 from pipelines.warehouse import Tables, Warehouse, destination_errors
 from sources.klaviyo import REVISION, contract
-from sources.klaviyo.client import Client
 from sources.klaviyo.errors import KlaviyoError
 from sources.klaviyo.ledger import State
-from sources.klaviyo.limits import Limiter
 from sources.klaviyo.package import Package
 from sources.klaviyo.resources import EVENTS, PROFILES, at
 from sources.klaviyo.spec import Resource
@@ -230,7 +228,7 @@ class Sweeper:
         self.unexplained = False
         """Whether there are profiles of which it is not known yet what became of them."""
         self.contract = contract.load(settings.revision)
-        self.client = Client(settings.api_key, settings.base_url, settings.revision, Limiter(settings.rate_limit_share))
+        self.client = settings.client()
 
     # --- when ------------------------------------------------------------------------------------------------------
 

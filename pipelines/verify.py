@@ -27,9 +27,7 @@ from pipelines.warehouse import Tables, Warehouse, destination_errors
 from sources.klaviyo import contract
 from sources.klaviyo.account import Account
 from sources.klaviyo.aggregates import LONGEST, Counts, Interval, event_counts
-from sources.klaviyo.client import Client
 from sources.klaviyo.errors import BadRequest, KlaviyoError
-from sources.klaviyo.limits import Limiter
 from sources.klaviyo.resources import EVENTS, RESOURCES
 from sources.klaviyo.tables import DELETED_AT, Column
 from sources.klaviyo.tally import Tally
@@ -88,7 +86,7 @@ class Verifier:
     def __post_init__(self) -> None:
         settings = self.settings
         self.contract = contract.load(settings.revision)
-        self.client = Client(settings.api_key, settings.base_url, settings.revision, Limiter(settings.rate_limit_share))
+        self.client = settings.client()
         self.tally = Tally("metric_aggregates")
         self.account = Account(self.client, self.contract, self.tally)
         self.refused: set[str] = set()

@@ -8,6 +8,7 @@ from typing import Final
 
 from sandbox.contract import Endpoint
 from sandbox.errors import authentication_failed, invalid, not_authenticated, permission_denied, retired
+from sandbox.oauth import OAuth
 from sandbox.settings import ALL_SCOPES, Settings
 
 Headers = Mapping[str, str]
@@ -15,13 +16,14 @@ Headers = Mapping[str, str]
 REVISION: Final = re.compile(r"\d{4}-\d{2}-\d{2}(\.[a-z]+)?")
 
 
-def authenticate(headers: Headers, settings: Settings) -> tuple[str, frozenset[str]]:
+def authenticate(headers: Headers, settings: Settings, oauth: OAuth) -> tuple[str, frozenset[str]]:
     """The key or token, and its scopes."""
     kind, _, secret = headers.get("authorization", "").partition(" ")
     if kind == "Bearer":
-        if secret not in settings.tokens:
+        scopes = settings.tokens.get(secret) or oauth.scopes(secret, settings.time().timestamp())
+        if scopes is None:
             raise authentication_failed()
-        return secret, settings.tokens[secret]
+        return secret, scopes
     if kind != "Klaviyo-API-Key" or secret not in settings.keys:
         raise not_authenticated()
     return secret, settings.keys[secret]

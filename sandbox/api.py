@@ -24,6 +24,7 @@ from sandbox.delivery import Delivery
 from sandbox.errors import ApiError, method_not_allowed, no_such_path
 from sandbox.faults import Fault, Faults, instead
 from sandbox.limits import Windows
+from sandbox.oauth import OAuth
 from sandbox.performance import Performance
 from sandbox.query import read
 from sandbox.reads import Reader
@@ -80,6 +81,7 @@ class Api:
         self.reader = Reader(account, self.timelines)
         self.faults = Faults()
         self.connections = Connections()
+        self.oauth = OAuth()
         self.requests: deque[dict[str, Any]] = deque(maxlen=REQUESTS_KEPT)
 
     def changed(self) -> None:
@@ -113,11 +115,11 @@ class Api:
         return self._packed(request, Answer(200, body, headers))
 
     def _document(self, request: Request, headers: dict[str, str]) -> dict[str, Any] | bytes:
-        request.key, scopes = authenticate(request.headers, self.settings)
+        request.key, scopes = authenticate(request.headers, self.settings, self.oauth)
         match = self._match(request, contracts.load(served_revision(request.headers, self.settings)))
         parameters = parse_qsl(request.query, keep_blank_values=True)
         # Keys share the account's quotas; every OAuth app has its own.
-        share = request.key if request.key in self.settings.tokens else ""
+        share = self.oauth.app_of(request.key) or (request.key if request.key in self.settings.tokens else "")
         headers |= self.windows.take(match.endpoint, parameters, self.settings, share)
         permit(match.endpoint, scopes)
         if match.endpoint.kind == "report":

@@ -15,6 +15,7 @@ from starlette.routing import Route
 from sandbox import control
 from sandbox.account import Account
 from sandbox.api import Api
+from sandbox.oauth import Endpoints
 from sandbox.settings import Settings
 
 SECONDS_TO_START: Final = 10
@@ -22,7 +23,7 @@ SECONDS_TO_START: Final = 10
 
 def create_app(account: Account, settings: Settings | None = None) -> Starlette:
     api = Api(account, settings or Settings())
-    app = Starlette(routes=[*control.routes(api), Route("/api/{path:path}", api)])
+    app = Starlette(routes=[*control.routes(api), *Endpoints(api).routes(), Route("/api/{path:path}", api)])
     app.state.api = api
     return app
 

@@ -28,6 +28,15 @@ class Settings:
     tokens: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """`{OAuth access token: scopes}`."""
 
+    apps: Mapping[str, str] = field(default_factory=lambda: {"sandbox": "sandbox_secret"})
+    """`{client_id: client_secret}` of apps that merchants may let in."""
+    consents: bool = True
+    """Whether merchants do."""
+    token_seconds: float = 3600
+    """That an access token lives."""
+    rotates: bool = True
+    """Whether a refresh token can be used once only; the real API does not say."""
+
     limits: Literal["strict", "scaled", "off"] = "strict"
     limits_factor: float = 1.0
     """With `scaled`, every quota of the contract times this."""

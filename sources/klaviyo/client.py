@@ -7,10 +7,10 @@ import logging
 import random
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -51,11 +51,40 @@ FIRST_CONTACT_ATTEMPTS: Final = 4
 """A host that has never answered is more often a wrong address than an outage."""
 
 
+class Credential(Protocol):
+    """What requests are allowed by. Thread-safe."""
+
+    @property
+    def advice(self) -> str:
+        """What to do where Klaviyo refuses it."""
+
+    def header(self) -> str:
+        """As it is now. Raises a KlaviyoError."""
+
+    def renew(self, refused: str) -> bool:
+        """Whether there is another header now than the refused one. Raises a KlaviyoError."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """A private key."""
+
+    api_key: str = field(repr=False)
+    advice: str = "Klaviyo refuses the API key (401): check sources.klaviyo.api_key"
+
+    def header(self) -> str:
+        return f"Klaviyo-API-Key {self.api_key}"
+
+    def renew(self, _refused: str) -> bool:
+        return False
+
+
 @dataclass
 class Client:
     """Reads of one account. Thread-safe; connections are kept and shared."""
 
-    api_key: str = field(repr=False)
+    credential: Credential | str = field(repr=False)
+    """A text is a private key."""
     base_url: str
     revision: str
     limiter: Limiter = field(default_factory=Limiter)
@@ -71,16 +100,16 @@ class Client:
     """Whether Klaviyo has answered at all."""
 
     def __post_init__(self) -> None:
+        self.allowed_by: Credential = Key(self.credential) if isinstance(self.credential, str) else self.credential
         self.base_url = self.base_url.rstrip("/")
         self.session = requests.Session()
         for scheme in ("http://", "https://"):
             self.session.mount(scheme, requests.adapters.HTTPAdapter(pool_maxsize=CONNECTIONS))
         self.session.headers.update(
             {
-                "Authorization": f"Klaviyo-API-Key {self.api_key}",
                 "Accept": MEDIA_TYPE,
                 "Accept-Encoding": "gzip",
-                "User-Agent": f"klaviyo-etl/{version('klaviyo-etl')}",
+                "User-Agent": user_agent(),
                 "revision": self.revision,
                 # A retired revision must fail, not fall forward to another shape.
                 "X-Klaviyo-Revision-Fall-Forward-Opt-Out": "1",
@@ -97,12 +126,20 @@ class Client:
         url = self.address(target)
         deadline = self.clock() + self.patience
         failures = tries = 0
+        renewed = False
         while True:
             tries += 1
             stopping.sleep(0)
+            authorization = self.allowed_by.header()
             tally.count(waited=self.limiter.acquire(endpoint, self.patience), requests=1)
             try:
-                return parse(self.ask(url, endpoint, tally, body))
+                return parse(self.ask(url, endpoint, tally, body, authorization))
+            except Unauthorized:
+                if renewed or not self.allowed_by.renew(authorization):
+                    raise Unauthorized(self.allowed_by.advice) from None
+                renewed = True
+                tally.count(retries=1)
+                continue
             except Throttled as throttled:
                 tally.count(throttled=1)
                 pause, trouble = throttled.seconds, "Klaviyo's rate limit (429)"
@@ -142,10 +179,11 @@ class Client:
         needed = self.latency * self.limiter.rate(endpoint) * MARGIN
         return in_flight < max(needed, 2) and self.limiter.has_room(endpoint)
 
-    def ask(self, url: str, endpoint: Endpoint, tally: Tally, asked: bytes | None = None) -> bytes:
+    def ask(self, url: str, endpoint: Endpoint, tally: Tally, asked: bytes | None, authorization: str) -> bytes:
         """The body of a 200. Any other answer is raised as what it means."""
         began = self.clock()
         method, headers = ("GET", {}) if asked is None else ("POST", {"Content-Type": MEDIA_TYPE})
+        headers["Authorization"] = authorization
         try:
             with self.session.request(
                 method, url, data=asked, headers=headers, stream=True, timeout=TIMEOUT, allow_redirects=False
@@ -165,6 +203,27 @@ class Client:
         if response.status_code in RETRIED or "json" not in response.headers.get("Content-Type", ""):
             raise Faltering(f"status {response.status_code}", retry_after(response))
         raise refusal(response.status_code, body, endpoint, method)
+
+
+def post_form(url: str, form: Mapping[str, str], user: tuple[str, str]) -> tuple[int, bytes]:
+    """Status and body of the answer to a form, beside the API; asked again where none comes. Raises Unreachable."""
+    headers = {"Accept": "application/json", "User-Agent": user_agent()}
+    trouble = ""
+    for failures in range(1, FIRST_CONTACT_ATTEMPTS + 1):
+        try:
+            answer = requests.post(url, form, auth=user, headers=headers, timeout=TIMEOUT, allow_redirects=False)
+        except requests.RequestException as error:
+            trouble = cause(error)
+        else:
+            if answer.status_code not in RETRIED and answer.status_code != requests.codes.too_many_requests:
+                return answer.status_code, answer.content
+            trouble = f"status {answer.status_code}"
+        stopping.sleep(backoff(failures))
+    raise Unreachable(f"{url}: no usable answer after {FIRST_CONTACT_ATTEMPTS} tries: {trouble}")
+
+
+def user_agent() -> str:
+    return f"klaviyo-etl/{version('klaviyo-etl')}"
 
 
 class Throttled(Exception):
@@ -207,7 +266,7 @@ def refusal(status: int, body: bytes, endpoint: Endpoint, method: str = "GET") -
     detail = str(error.get("detail") or error.get("title") or "no detail given")[:300]
     where = f"{method} {endpoint.path}"
     if status == requests.codes.unauthorized:
-        return Unauthorized("Klaviyo refuses the API key (401): check sources.klaviyo.api_key")
+        return Unauthorized(f"{where}: not authorized (401): {detail}")
     if status == requests.codes.forbidden:
         return NotPermitted(f"{where}: not permitted (403); the key needs {', '.join(endpoint.scopes)}: {detail}")
     if status == requests.codes.gone:

@@ -105,11 +105,11 @@ class Recorded(Client):
 
     questions: list[tuple[date, str, dict[str, Any]]]
 
-    def ask(self, url: str, endpoint: Endpoint, tally: Tally, asked: bytes | None = None) -> bytes:
+    def ask(self, url: str, endpoint: Endpoint, tally: Tally, asked: bytes | None, authorization: str) -> bytes:
         if asked is not None:
             today = datetime.fromtimestamp(self.clock(), ZONE).date()
             self.questions.append((today, endpoint.path, json.loads(asked)["data"]["attributes"]))
-        return super().ask(url, endpoint, tally, asked)
+        return super().ask(url, endpoint, tally, asked, authorization)
 
 
 @dataclass
