@@ -83,7 +83,8 @@ consents as (
     {% endfor %}
 ),
 
--- What a suppression keeps from being sent is told by columns: conditions on the consents alone make DuckDB compare all pairs.
+-- What a suppression keeps from being sent is told by columns: conditions on the consents alone make DuckDB compare
+-- all pairs.
 latest as (
     select
         profile_id,

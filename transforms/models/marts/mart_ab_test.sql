@@ -1,6 +1,7 @@
 with
 
--- Variations of one message are told apart by their id; those of a campaign are messages of their own in some revisions.
+-- Variations of one message are told apart by their id; those of a campaign are messages of their own in some
+-- revisions.
 variations as (
     select
         coalesce(campaign_id, flow_id) as sender_id,
@@ -33,7 +34,9 @@ numbered as (
 ),
 
 measured as (
-    {%- for measure, successes in [('open_rate_human', 'opened'), ('click_rate_human', 'clicked'), ('conversion_rate', 'converted')] %}
+    {%- for measure, successes in [
+        ('open_rate_human', 'opened'), ('click_rate_human', 'clicked'), ('conversion_rate', 'converted')
+    ] %}
     select
         challenger.test_id,
         challenger.sender_id,

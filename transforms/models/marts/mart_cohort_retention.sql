@@ -78,7 +78,8 @@ bought as (
     inner join members on orders.profile_id = members.profile_id
     -- Orders before somebody subscribed are not what the subscription brought.
     where {{ months_between('members.cohort_month', 'orders.local_date') }} >= 0
-    group by members.cohort_type, members.cohort_month, {{ months_between('members.cohort_month', 'orders.local_date') }}
+    group by
+        members.cohort_type, members.cohort_month, {{ months_between('members.cohort_month', 'orders.local_date') }}
 ),
 
 final as (

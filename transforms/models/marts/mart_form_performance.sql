@@ -170,8 +170,10 @@ final as (
         joined.klaviyo_submits,
 
         ---------- rates
-        case when joined.klaviyo_views >= joined.klaviyo_submits
-            then {{ rate('joined.klaviyo_submits', 'joined.klaviyo_views') }} end as klaviyo_submit_rate
+        case
+            when joined.klaviyo_views >= joined.klaviyo_submits
+                then {{ rate('joined.klaviyo_submits', 'joined.klaviyo_views') }}
+        end as klaviyo_submit_rate
     from joined
     left join {{ ref('stg_klaviyo__forms') }} as forms on joined.form_id = forms.form_id
     left join {{ ref('stg_klaviyo__form_versions') }} as versions

@@ -73,27 +73,27 @@ final as (
 
         ---------- counts
         {{ count_where('is_recipient') }} as recipients,
-        cast(sum(receipts) as bigint) as receipts,
+        cast(sum(people.receipts) as bigint) as receipts,
         {{ count_where('is_recipient and not is_bounced and not is_failed') }} as delivered,
         {{ count_where('is_recipient and is_bounced') }} as bounced,
         {{ count_where('is_recipient and is_failed and not is_bounced') }} as failed,
-        cast(sum(opens) as bigint) as opens,
+        cast(sum(people.opens) as bigint) as opens,
         {{ count_where('is_counted and opens > 0') }} as opens_unique,
         {{ count_where('is_counted and opens_human > 0') }} as opens_unique_human,
-        cast(sum(clicks) as bigint) as clicks,
+        cast(sum(people.clicks) as bigint) as clicks,
         {{ count_where('is_counted and clicks > 0') }} as clicks_unique,
         {{ count_where('is_counted and clicks_human > 0') }} as clicks_unique_human,
-        cast(sum(unsubscribes) as bigint) as unsubscribes,
+        cast(sum(people.unsubscribes) as bigint) as unsubscribes,
         {{ count_where('is_counted and unsubscribes > 0') }} as unsubscribe_uniques,
         {{ count_where('is_counted and spam_complaints > 0') }} as spam_complaints,
-        cast(sum(conversions) as bigint) as conversions,
+        cast(sum(people.conversions) as bigint) as conversions,
         {{ count_where('is_counted and conversions > 0') }} as conversion_uniques,
 
         ---------- money
         coalesce(min(account.currency), {{ no_currency() }}) as currency,
-        cast(sum(conversion_value) as decimal(18, 4)) as conversion_value,
-        cast(sum(net_revenue) as decimal(18, 4)) as net_revenue,
-        cast(sum(conversions_other_currency) as bigint) as conversions_other_currency
+        cast(sum(people.conversion_value) as decimal(18, 4)) as conversion_value,
+        cast(sum(people.net_revenue) as decimal(18, 4)) as net_revenue,
+        cast(sum(people.conversions_other_currency) as bigint) as conversions_other_currency
     from people
     cross join account
     group by

@@ -175,6 +175,7 @@ first_metrics as (
 
 compared as (
     {%- for statistic, told in statistics.items() %}
+    {%- set otherwise = 'coalesce(engagement.' ~ told.otherwise ~ ', 0)' if told.otherwise else 'null' %}
     select
         reported.message_type,
         reported.subject_id,
@@ -190,7 +191,7 @@ compared as (
         cast(coalesce(told_orders.{{ told.otherwise }}, 0) as {{ raw_type('double') }}) as otherwise,
         {%- else %}
         cast(coalesce(engagement.{{ statistic }}, 0) as {{ raw_type('double') }}) as ours,
-        cast({{ 'coalesce(engagement.' ~ told.otherwise ~ ', 0)' if told.otherwise else 'null' }} as {{ raw_type('double') }}) as otherwise,
+        cast({{ otherwise }} as {{ raw_type('double') }}) as otherwise,
         {%- endif %}
         '{{ told.because or '' }}' as because,
         engagement.subject_id is not null as is_known
