@@ -3,7 +3,7 @@
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN := $(UV) run --no-sync
 
-.PHONY: demo test check bench dialects environment
+.PHONY: demo test check bench dialects destinations environment
 
 demo: environment
 	$(RUN) klaviyo-etl demo
@@ -26,6 +26,22 @@ dialects: environment
 	$(UV) venv --quiet --clear .dialects
 	$(UV) pip install --quiet --python .dialects dbt-core==1.11.16 dbt-bigquery==1.12.1 dbt-redshift==1.11.1 dbt-snowflake==1.12.3
 	$(RUN) pytest -n 0 tests/transforms/test_portable.py
+
+# Destinations that cannot run here, by what stands in for them. Each stand-in has an environment of its own, and so has each driver.
+destinations: environment
+	$(UV) venv --quiet --clear .destinations/bigquery-server
+	$(UV) pip install --quiet --python .destinations/bigquery-server bqemulator==1.4.0 duckdb==1.5.5 \
+		duckdb-extensions==1.5.5 duckdb-extension-spatial==1.5.5 numpy pyarrow
+	HOME=$(CURDIR)/.destinations/bigquery-server .destinations/bigquery-server/bin/python -c \
+		"from duckdb_extensions import import_extension; import_extension('spatial')"
+	$(UV) venv --quiet --clear .destinations/snowflake-server
+	$(UV) pip install --quiet --python .destinations/snowflake-server 'fakesnow[server]==0.12.1' snowflake-connector-python==4.8.0
+	UV_PROJECT_ENVIRONMENT=.destinations/bigquery $(UV) sync --quiet --locked --extra postgres --extra bigquery
+	UV_PROJECT_ENVIRONMENT=.destinations/snowflake $(UV) sync --quiet --locked --extra postgres --extra snowflake
+	.destinations/bigquery/bin/python -m pytest -n 0 --record tests/destinations/test_entries.py tests/destinations/test_clouds.py
+	.destinations/snowflake/bin/python -m pytest -n 0 --record tests/destinations/test_entries.py tests/destinations/test_clouds.py
+	$(RUN) pytest -n 0 --record tests/destinations/test_postgres.py
+	$(RUN) python -m tests.destinations.proofs
 
 environment: $(UV)
 	$(UV) sync --quiet --locked --extra postgres

@@ -46,7 +46,7 @@ def drop_models(warehouse: Warehouse, pipeline: dlt.Pipeline) -> bool:
         redaction = Redaction(Tables(client))
         places = redaction.places([f"{warehouse.dataset}_{layer}" for layer in ("stg", "marts")])
         for place in places:
-            redaction.tables.execute(f"DROP TABLE {redaction.name(place)} CASCADE")
+            redaction.tables.execute(f"DROP TABLE {redaction.name(place)} {redaction.tables.dialect.cascade}")
     return bool(places)
 
 
@@ -87,5 +87,6 @@ def quoted(path: Path) -> str:
 def vacuum(pipeline: dlt.Pipeline, schemas: Iterable[str]) -> None:
     with pipeline.sql_client() as client:
         redaction = Redaction(Tables(client))
-        for place in redaction.places(schemas):
-            redaction.tables.execute(f"VACUUM FULL {redaction.name(place)}")
+        if vacuum := redaction.tables.dialect.vacuum:
+            for place in redaction.places(schemas):
+                redaction.tables.execute(vacuum.format(table=redaction.name(place)))

@@ -118,7 +118,7 @@ class Eraser:
             pipeline = self.warehouse.pipeline()
             load_id = "" if self.dry else make_table(pipeline)
             with pipeline.sql_client() as client:
-                dataset = dataset_of(pipeline, Redaction(Tables(client)), load_id)
+                dataset = dataset_of(pipeline, Redaction(Tables(client), pipeline.default_schema), load_id)
                 transaction: AbstractContextManager[Any] = nullcontext() if self.dry else client.begin_transaction()
                 with transaction:
                     for start in range(0, len(asked), AT_ONCE):

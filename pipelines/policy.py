@@ -52,7 +52,7 @@ def treat_what_is_gone(pipeline: dlt.Pipeline, policy: Policy, walk: Walk, first
     """Treat the rows of a walk that a full refresh has not brought again where they are."""
     naming = pipeline.default_schema.naming
     with pipeline.sql_client() as client:
-        redaction = Redaction(Tables(client))
+        redaction = Redaction(Tables(client), pipeline.default_schema)
         places = {place.table: place for place in redaction.places([client.dataset_name])}
         for table in walk.tables:
             known = stored_names(naming, table)

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+import dlt
+
 from pipelines.warehouse import Tables
 
-REWRITTEN: Final = "etl_rewritten"
-"""A table of the connection's own, gone with it: old values, each with its new one."""
-AT_ONCE: Final = 500
-TEXTS: Final = ("VARCHAR", "TEXT", "CHARACTER VARYING", "JSON", "JSONB")
+AT_ONCE: Final = 100
+TEXTS: Final = ("VARCHAR", "TEXT", "CHARACTER VARYING", "STRING", "JSON", "JSONB")
 
 Rewrite = Callable[[str], str | None]
 
@@ -47,21 +47,33 @@ class Redaction:
     """Rewrites the tables of a warehouse over one connection."""
 
     tables: Tables
+    schema: dlt.Schema | None = None
+    """What dlt knows of the tables: which columns hold JSON, for which not all warehouses have a type."""
 
     def places(self, schemas: Iterable[str]) -> list[Place]:
         """The tables of some schemas, views left out."""
-        wanted = [*schemas]
+        return [place for schema in schemas for place in self.places_of(schema)]
+
+    def places_of(self, schema: str) -> list[Place]:
+        dialect, folded = self.tables.dialect, self.tables.client.capabilities.casefold_identifier(schema)
+        catalog = dialect.catalog.format(schema=self.column(schema))
         rows = self.tables.rows(
-            "SELECT c.table_schema, c.table_name, c.column_name, c.data_type FROM information_schema.columns c "  # noqa: S608 - places for parameters only
-            "JOIN information_schema.tables t ON t.table_catalog = c.table_catalog AND t.table_schema = c.table_schema "
-            "AND t.table_name = c.table_name WHERE t.table_type = 'BASE TABLE' AND c.table_catalog = current_database() "
-            f"AND c.table_schema IN ({', '.join(['%s'] * len(wanted))}) ORDER BY 1, 2, c.ordinal_position",
-            *wanted,
+            f"SELECT c.table_name, c.column_name, c.data_type FROM {catalog}.COLUMNS c "  # noqa: S608 - names are ours
+            f"JOIN {catalog}.TABLES t ON t.table_catalog = c.table_catalog AND t.table_schema = c.table_schema "
+            f"AND t.table_name = c.table_name WHERE t.table_type = 'BASE TABLE' "
+            f"AND c.table_catalog = {dialect.database} AND c.table_schema = %s ORDER BY 1, c.ordinal_position",
+            folded,
         )
-        found: dict[tuple[str, str], dict[str, str]] = {}
-        for schema, table, column, of in rows:
-            found.setdefault((schema, table), {})[column] = of
-        return [Place(schema, table, columns) for (schema, table), columns in found.items()]
+        found: dict[str, dict[str, str]] = {}
+        for table, column, of in rows:
+            found.setdefault(table.lower(), {})[column.lower()] = of
+        for table, columns in found.items():
+            columns.update(dict.fromkeys(columns.keys() & self.json_columns(table), "JSON"))
+        return [Place(schema, table, columns) for table, columns in found.items()]
+
+    def json_columns(self, table: str) -> set[str]:
+        known = self.schema.tables.get(table) if self.schema else None
+        return {name for name, of in known["columns"].items() if of.get("data_type") == "json"} if known else set()
 
     def name(self, place: Place) -> str:
         return f"{self.column(place.schema)}.{self.column(place.table)}"
@@ -101,22 +113,17 @@ class Redaction:
         """Put what `rewrite` makes of each value of a column in its place."""
         old = self.values(place, column, where, *parameters)
         changed = {value: new for value in old if (new := rewrite(value)) != value}
+        name, types = self.column(column), self.tables.dialect
+        of, text = types.json if place.is_json(column) else types.text, self.tables.text(name)
         for part in parts(changed):
-            text, json = self.tables.dialect.text, self.tables.dialect.json
-            self.tables.execute(f"CREATE TEMP TABLE {REWRITTEN} (old_value {text}, new_value {text})")
-            places = ", ".join(["(%s, %s)"] * len(part))
+            cases = " ".join("WHEN %s THEN " + ("NULL" if new is None else "%s") for _, new in part)
             self.tables.execute(
-                f"INSERT INTO {REWRITTEN} VALUES {places}",  # noqa: S608 - as above
-                *(value for pair in part for value in pair),
-            )
-            name, of = self.column(column), json if place.is_json(column) else text
-            was = self.tables.text(f"{self.column(place.table)}.{name}")
-            self.tables.execute(
-                f"UPDATE {self.name(place)} SET {name} = CAST(r.new_value AS {of}) FROM {REWRITTEN} r "  # noqa: S608 - as above
-                f"WHERE {was} = r.old_value AND {where}",
+                f"UPDATE {self.name(place)} SET {name} = CAST(CASE {text} {cases} END AS {of}) "  # noqa: S608 - as above
+                f"WHERE {text} IN ({', '.join(['%s'] * len(part))}) AND {where}",
+                *(value for pair in part for value in pair if value is not None),
+                *(value for value, _ in part),
                 *parameters,
             )
-            self.tables.execute(f"DROP TABLE {REWRITTEN}")
 
 
 def parts(changed: Mapping[str, str | None]) -> Iterator[list[tuple[str, str | None]]]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import reduce
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from pipelines.basis import read_basis, read_record, write_record
 from pipelines.errors import ConfigurationError, TransformError
@@ -81,7 +82,7 @@ def environment(warehouse: Warehouse) -> dict[str, str]:
     known = {"KLAVIYO_DATASET": warehouse.dataset, "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
     if warehouse.path:
         return known | {"KLAVIYO_DUCKDB_PATH": str(warehouse.path)}
-    credentials: Any = warehouse.credentials
     return known | {
-        variable: str(getattr(credentials, name, None) or "") for variable, name in warehouse.kind.profile.items()
+        variable: str(reduce(lambda of, name: getattr(of, name, None), path.split("."), warehouse.configuration) or "")
+        for variable, path in warehouse.kind.profile.items()
     }

@@ -79,19 +79,24 @@ class Warehouse:
         return partial(self.kind.factory, destination_name=self.name)
 
     @cached_property
-    def credentials(self) -> Any:  # noqa: ANN401 - each destination has a class of its own
-        """Resolved credentials. Raises ConfigurationError naming what is missing."""
-        if self.file:
-            return DuckDbCredentials(str(self.file))
+    def configuration(self) -> Any:  # noqa: ANN401 - each destination has a class of its own
+        """What dlt was told of the destination. Raises ConfigurationError naming what is missing."""
         own = own_credentials(self.name)
         destination = self.destination(credentials=own) if own else self.destination()
         probe = dlt.pipeline(PIPELINE, destination=destination, dataset_name=self.dataset)
         try:
-            credentials: Any = probe.destination_client().config.credentials
+            return probe.destination_client().config
         except ConfigurationException as error:
             raise ConfigurationError(
                 f"destination {self.name}: {str(error).splitlines()[0]}; set DESTINATION__{self.name.upper()}__CREDENTIALS"
             ) from None
+
+    @cached_property
+    def credentials(self) -> Any:  # noqa: ANN401 - as above
+        """Raises ConfigurationError naming what is missing."""
+        if self.file:
+            return DuckDbCredentials(str(self.file))
+        credentials: Any = self.configuration.credentials
         if self.name == "duckdb":
             self.refuse_ambiguous_file(Path(credentials._conn_str()))  # noqa: SLF001 - the only way to the resolved path
             credentials.global_config = DUCKDB_CONFIG | (credentials.global_config or {})

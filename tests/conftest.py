@@ -176,6 +176,7 @@ both_revisions = pytest.mark.parametrize("revision", contract.revisions())
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--revision", choices=contract.revisions(), default=REVISION, help="run every test at this one")
+    parser.addoption("--record", action="store_true", help="note what the suite proves of destinations")
     parser.addoption("--every-day", action="store_true", help="follow the simulated quarter with a run each day")
 
 

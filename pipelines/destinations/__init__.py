@@ -24,7 +24,7 @@ class Kind:
     extra: bool = True
     """Whether its driver is an extra, of the same name."""
     profile: Mapping[str, str] = field(default_factory=lambda: NOTHING)
-    """What dbt's profile asks the environment for, each with where dlt's credentials have it."""
+    """What dbt's profile asks the environment for, each with where dlt's configuration has it."""
 
     @property
     def factory(self) -> Any:  # noqa: ANN401 - dlt's factory type is not exported
@@ -46,40 +46,41 @@ DESTINATIONS: Final = {
         Kind(
             name="postgres",
             profile={
-                "KLAVIYO_POSTGRES_HOST": "host",
-                "KLAVIYO_POSTGRES_PORT": "port",
-                "KLAVIYO_POSTGRES_USER": "username",
-                "KLAVIYO_POSTGRES_DATABASE": "database",
-                "DBT_ENV_SECRET_KLAVIYO_POSTGRES_PASSWORD": "password",
+                "KLAVIYO_POSTGRES_HOST": "credentials.host",
+                "KLAVIYO_POSTGRES_PORT": "credentials.port",
+                "KLAVIYO_POSTGRES_USER": "credentials.username",
+                "KLAVIYO_POSTGRES_DATABASE": "credentials.database",
+                "DBT_ENV_SECRET_KLAVIYO_POSTGRES_PASSWORD": "credentials.password",
             },
         ),
         Kind(
             name="bigquery",
             profile={
-                "KLAVIYO_BIGQUERY_PROJECT": "project_id",
-                "KLAVIYO_BIGQUERY_CLIENT_EMAIL": "client_email",
-                "DBT_ENV_SECRET_KLAVIYO_BIGQUERY_PRIVATE_KEY": "private_key",
+                "KLAVIYO_BIGQUERY_PROJECT": "credentials.project_id",
+                "KLAVIYO_BIGQUERY_LOCATION": "location",
+                "KLAVIYO_BIGQUERY_CLIENT_EMAIL": "credentials.client_email",
+                "DBT_ENV_SECRET_KLAVIYO_BIGQUERY_PRIVATE_KEY": "credentials.private_key",
             },
         ),
         Kind(
             name="redshift",
             profile={
-                "KLAVIYO_REDSHIFT_HOST": "host",
-                "KLAVIYO_REDSHIFT_PORT": "port",
-                "KLAVIYO_REDSHIFT_USER": "username",
-                "KLAVIYO_REDSHIFT_DATABASE": "database",
-                "DBT_ENV_SECRET_KLAVIYO_REDSHIFT_PASSWORD": "password",
+                "KLAVIYO_REDSHIFT_HOST": "credentials.host",
+                "KLAVIYO_REDSHIFT_PORT": "credentials.port",
+                "KLAVIYO_REDSHIFT_USER": "credentials.username",
+                "KLAVIYO_REDSHIFT_DATABASE": "credentials.database",
+                "DBT_ENV_SECRET_KLAVIYO_REDSHIFT_PASSWORD": "credentials.password",
             },
         ),
         Kind(
             name="snowflake",
             profile={
-                "KLAVIYO_SNOWFLAKE_ACCOUNT": "host",
-                "KLAVIYO_SNOWFLAKE_USER": "username",
-                "KLAVIYO_SNOWFLAKE_DATABASE": "database",
-                "KLAVIYO_SNOWFLAKE_WAREHOUSE": "warehouse",
-                "KLAVIYO_SNOWFLAKE_ROLE": "role",
-                "DBT_ENV_SECRET_KLAVIYO_SNOWFLAKE_PASSWORD": "password",
+                "KLAVIYO_SNOWFLAKE_ACCOUNT": "credentials.host",
+                "KLAVIYO_SNOWFLAKE_USER": "credentials.username",
+                "KLAVIYO_SNOWFLAKE_DATABASE": "credentials.database",
+                "KLAVIYO_SNOWFLAKE_WAREHOUSE": "credentials.warehouse",
+                "KLAVIYO_SNOWFLAKE_ROLE": "credentials.role",
+                "DBT_ENV_SECRET_KLAVIYO_SNOWFLAKE_PASSWORD": "credentials.password",
             },
         ),
     )

@@ -6,15 +6,20 @@ JSON is kept as text: what dlt puts into a SUPER column is a string, too, unless
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from dlt.common.destination import DestinationCapabilitiesContext
 from dlt.common.destination.client import FollowupJobRequest
 from dlt.common.destination.typing import PreparedTableSchema
+from dlt.common.schema.typing import TColumnHint
 from dlt.destinations import redshift
 from dlt.destinations.impl.redshift.factory import RedshiftTypeMapper
 from dlt.destinations.impl.redshift.redshift import RedshiftClient, RedshiftMergeJob
 
 from sources.klaviyo.merging import kept
+
+HINTS: Final[dict[TColumnHint, str]] = {"sort": "SORTKEY"}
+"""Rows are found by time. To distribute them by metric, as dlt would, leaves most of them on one node."""
 
 
 class JsonAsText(RedshiftTypeMapper):
@@ -49,8 +54,7 @@ class UpsertJob(RedshiftMergeJob):
 class UpsertingClient(RedshiftClient):
     def __init__(self, *arguments: object) -> None:
         super().__init__(*arguments)  # type: ignore[arg-type]  # dlt's own
-        # Rows are found by time. To distribute them by metric would leave most of them on one node.
-        self.active_hints = {"sort": "SORTKEY"}
+        self.active_hints = HINTS
 
     def _create_merge_followup_jobs(self, table_chain: Sequence[PreparedTableSchema]) -> list[FollowupJobRequest]:
         return [UpsertJob.from_table_chain(table_chain, self.sql_client)]

@@ -6,6 +6,7 @@ comes in Parquet.
 
 from __future__ import annotations
 
+from dlt.common.data_writers.escape import escape_snowflake_literal
 from dlt.common.destination import DestinationCapabilitiesContext
 from dlt.destinations import snowflake
 from dlt.destinations.impl.snowflake.factory import SnowflakeTypeMapper
@@ -43,6 +44,7 @@ class ParquetSnowflake(snowflake):
         capabilities = super()._raw_capabilities()
         capabilities.preferred_loader_file_format = "parquet"
         capabilities.type_mapper = JsonAsText
+        capabilities.escape_literal = escape_snowflake_literal
         return capabilities
 
     @property

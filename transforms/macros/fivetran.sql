@@ -38,27 +38,7 @@
 
 {# A JSON column as the text that it is written as. #}
 {% macro json_written(column) -%}
-  {{ return(adapter.dispatch('json_written', 'klaviyo_etl')(column)) }}
-{%- endmacro %}
-
-
-{% macro default__json_written(column) -%}
   cast({{ column }} as {{ raw_type('text') }})
-{%- endmacro %}
-
-
-{% macro bigquery__json_written(column) -%}
-  to_json_string({{ column }})
-{%- endmacro %}
-
-
-{% macro snowflake__json_written(column) -%}
-  to_json({{ column }})
-{%- endmacro %}
-
-
-{% macro redshift__json_written(column) -%}
-  json_serialize({{ column }})
 {%- endmacro %}
 
 

@@ -51,26 +51,20 @@
 {%- endmacro %}
 
 
+{#- The other three keep JSON as text. -#}
 {% macro bigquery__json_text(column, key, among) -%}
   coalesce(
     json_value({{ column }}, '$."{{ dbt.escape_single_quotes(key) }}"'),
-    nullif(to_json_string(json_query({{ column }}, '$."{{ dbt.escape_single_quotes(key) }}"')), 'null')
+    nullif(json_query({{ column }}, '$."{{ dbt.escape_single_quotes(key) }}"'), 'null')
   )
 {%- endmacro %}
 
 
 {% macro snowflake__json_text(column, key, among) -%}
-  cast(get(as_object({{ column }}), '{{ dbt.escape_single_quotes(key) }}') as varchar)
+  cast(get(as_object(try_parse_json({{ column }})), '{{ dbt.escape_single_quotes(key) }}') as varchar)
 {%- endmacro %}
 
 
 {% macro redshift__json_text(column, key, among) -%}
-  case
-    when is_object({{ column }}) then
-      case
-        when is_object({{ column }}."{{ key }}") or is_array({{ column }}."{{ key }}")
-          then json_serialize({{ column }}."{{ key }}")
-        else cast({{ column }}."{{ key }}" as varchar(65535))
-      end
-  end
+  json_extract_path_text({{ column }}, {{ dbt.string_literal(dbt.escape_single_quotes(key)) }}, true)
 {%- endmacro %}

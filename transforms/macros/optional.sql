@@ -32,16 +32,16 @@
 
 
 {% macro bigquery__raw_type(type) -%}
-  {{ {'text': 'string', 'double': 'float64', 'date': 'date', 'json': 'json', 'timestamp': 'timestamp'}[type] }}
+  {{ {'text': 'string', 'double': 'float64', 'date': 'date', 'json': 'string', 'timestamp': 'timestamp'}[type] }}
 {%- endmacro %}
 
 
 {% macro snowflake__raw_type(type) -%}
-  {{ {'text': 'varchar', 'double': 'double', 'date': 'date', 'json': 'variant', 'timestamp': 'timestamp_tz'}[type] }}
+  {{ {'text': 'varchar', 'double': 'double', 'date': 'date', 'json': 'varchar', 'timestamp': 'timestamp_tz'}[type] }}
 {%- endmacro %}
 
 
 {% macro redshift__raw_type(type) -%}
-  {{ {'text': 'varchar(65535)', 'double': 'double precision', 'date': 'date', 'json': 'super',
+  {{ {'text': 'varchar(65535)', 'double': 'double precision', 'date': 'date', 'json': 'varchar(65535)',
       'timestamp': 'timestamp with time zone'}[type] }}
 {%- endmacro %}
