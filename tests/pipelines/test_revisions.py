@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from sandbox.server import Sandbox
 from sources.klaviyo import contract
 from tests.conftest import Cli, Job
 from tests.pipelines.warehouse import assert_tables_equal_the_account, change, rows
+from tests.transforms.build import build
 
 CAMPAIGNS = ("campaigns", "campaign_messages", "campaign_tags", "campaign_audiences", "campaign_variations")
 BEFORE, OMNI = contract.revisions()
@@ -21,8 +23,14 @@ BEFORE, OMNI = contract.revisions()
 def test_marts_and_campaigns_are_the_same_at_either_revision(cli: Cli, tmp_path: Path) -> None:
     built = {revision: str(tmp_path / f"{revision}.duckdb") for revision in (BEFORE, OMNI)}
     for revision, file in built.items():
-        done = cli("run", SOURCES__KLAVIYO__REVISION=revision, DESTINATION__DUCKDB__CREDENTIALS=file)
-        assert done.returncode == 0, done.stderr + done.stdout
+        cli.load(SOURCES__KLAVIYO__REVISION=revision, DESTINATION__DUCKDB__CREDENTIALS=file)
+        folder, where = tmp_path / revision, {"KLAVIYO_TARGET": "duckdb", "KLAVIYO_DUCKDB_PATH": file}
+        folder.mkdir()
+        outcomes = build(folder, where | {"KLAVIYO_DATASET": "klaviyo"}, *MODELS_ALONE)
+        assert all(what.startswith("success") for what in outcomes.values()), outcomes
+        with duckdb.connect(file) as database:  # which dbt still holds open, here in this process
+            database.execute("force checkpoint")
+        built[revision] = str(shutil.copy(file, folder))
     with duckdb.connect(":memory:") as both:
         for name, revision in (("before", BEFORE), ("omni", OMNI)):
             both.execute(f"attach '{built[revision]}' as {name} (read_only)")
@@ -38,6 +46,8 @@ def test_marts_and_campaigns_are_the_same_at_either_revision(cli: Cli, tmp_path:
                 )
                 assert only.fetchall() == [], f"{mart}: rows of {one} alone"
 
+
+MODELS_ALONE = ("--exclude-resource-type", "unit_test", "--exclude-resource-type", "test")
 
 TOLD_OTHERWISE = {
     # `immediate` is told as `static` now, and no campaign as `unsupported`.
