@@ -41,7 +41,7 @@ def own_section() -> str:
 
 def own_credentials(destination: str) -> Any:  # noqa: ANN401 - a text, or a section
     """Of a database that is this account's alone, if it has one."""
-    return dlt.secrets.get(f"{own_section()}.destination.{destination}.credentials") if ACCOUNT.get() else None
+    return dlt.config.get(f"{own_section()}.destination.{destination}.credentials") if ACCOUNT.get() else None
 
 
 def account_names() -> list[str]:

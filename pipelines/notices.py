@@ -20,6 +20,8 @@ TIMEOUT: Final = 10
 
 MEANINGS: Final = {
     Exit.FAILED: "failed; what was loaded stays, the next run goes on",
+    Exit.MISUSED: "wrong use or configuration",
+    Exit.LOCKED: "another run is loading the same",
     Exit.NEEDS_A_PERSON: "done, but something was left out that needs a person: klaviyo-etl status",
     Exit.STOPPED: "stopped by a signal; the next run goes on",
 }

@@ -32,6 +32,7 @@ from pipelines.warehouse import Warehouse
 log = logging.getLogger("klaviyo_etl")
 
 WORST_FIRST: Final = (Exit.STOPPED, Exit.FAILED, Exit.MISUSED, Exit.LOCKED, Exit.NEEDS_A_PERSON, Exit.DONE)
+LEVELS: Final = {Exit.DONE: logging.INFO, Exit.FAILED: logging.ERROR, Exit.MISUSED: logging.ERROR}
 DIED: Final = "died: klaviyo-etl status says how far it came"
 
 
@@ -94,7 +95,7 @@ class Processes:
         return Exit.FAILED
 
     def tell(self, name: str, code: Exit) -> None:
-        level = logging.INFO if code is Exit.DONE else logging.ERROR
+        level = LEVELS.get(code, logging.WARNING)
         facts = {"event": "account_ended", "account": name, "exit_code": int(code)}
         log.log(level, "%s: exit code %d: %s", name, code, MEANINGS.get(code, "done"), extra={"facts": facts})
 

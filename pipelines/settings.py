@@ -131,10 +131,10 @@ def base_url() -> str:
 
 def own_app() -> App | None:
     """The app that reads this account; none where the account has a key. Raises ConfigurationError."""
-    client_id, client_secret = (str(setting(name, "", dlt.secrets)).strip() for name in ("client_id", "client_secret"))
+    client_id, client_secret = (str(setting(name, "")).strip() for name in ("client_id", "client_secret"))
     section = own_section()
     key: object = dlt.secrets.get(f"{section}.api_key")
-    own: object = dlt.secrets.get(f"{section}.client_id")
+    own: object = dlt.config.get(f"{section}.client_id")
     if key and own:
         raise ConfigurationError(f"{section}: an api_key and a client_id: leave out one of them")
     if key or not client_id:

@@ -44,6 +44,8 @@ DRIVERS: Final = ("psycopg2", "google.", "snowflake.")
 LAYERS: Final = ("staging", "stg", "marts", "fivetran")
 """Of schemas beside the raw tables': dlt's, and those of models."""
 
+FILE: Final = "klaviyo_etl.duckdb"
+
 BATCH: Final = 100_000
 """Rows of an answer that are looked at together."""
 
@@ -81,7 +83,7 @@ class Warehouse:
     @cached_property
     def configuration(self) -> Any:  # noqa: ANN401 - each destination has a class of its own
         """What dlt was told of the destination. Raises ConfigurationError naming what is missing."""
-        own = own_credentials(self.name)
+        own = own_credentials(self.name) or (file_named() if self.name == "duckdb" else None)
         destination = self.destination(credentials=own) if own else self.destination()
         probe = dlt.pipeline(PIPELINE, destination=destination, dataset_name=self.dataset)
         try:
@@ -165,6 +167,14 @@ class Warehouse:
             # Without data this does what sync_destination does, and the first load does not do it once more.
             pipeline.run()
         return pipeline
+
+
+def file_named() -> Any:  # noqa: ANN401 - a text, or a section
+    """The DuckDB file: dlt takes its name for a secret, and would not have it in config.toml."""
+    name = "destination.duckdb.credentials"
+    apart: object = dlt.config.get(f"{name}.database")
+    whole: object = dlt.config.get(name)
+    return None if apart else whole or FILE
 
 
 def fingerprint(text: str) -> str:

@@ -11,12 +11,14 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from rich.console import Console
 
 from pipelines.accounts import account_names, chosen, of_account
-from pipelines.errors import ConfigurationError, LockedError
+from pipelines.errors import ConfigurationError, Exit, LockedError
 from pipelines.load import Request, load, named
 from pipelines.lock import run_lock
-from pipelines.processes import queues_of
+from pipelines.notices import Notices
+from pipelines.processes import Processes, command_of, queues_of
 from pipelines.progress import LogWatch
 from pipelines.settings import Settings, dataset, read_settings
 from pipelines.warehouse import Warehouse
@@ -109,7 +111,7 @@ def test_accounts_are_loaded_by_one_run_without_mixing_and_one_that_fails_stops_
     two.configure(west=f'base_url = "{two.north.url}"\napi_key = "pk_revoked"')
     with Scripted() as watcher:
         done = two.cli(
-            "run", "--no-transform", "--log-format", "json",
+            "run", "--no-transform", "--no-sweep", "--log-format", "json",
             NOTIFICATIONS__PING_URL=f"{watcher.url}/ping", NOTIFICATIONS__WEBHOOK_URL=f"{watcher.url}/chat",
         )  # fmt: skip
         told = [(one.method, one.path) for one in watcher.asked]
@@ -139,13 +141,13 @@ def test_accounts_are_loaded_by_one_run_without_mixing_and_one_that_fails_stops_
 
 def test_accounts_with_databases_of_their_own_are_loaded_at_once(two: Two) -> None:
     files = {name: str(two.cli.home / f"{name}.duckdb") for name in ("north", "south")}
-    done = two.cli(
-        "run", "--no-transform", "--select", "accounts,events,profiles",
+    two.configure(
         **{
-            f"SOURCES__KLAVIYO__ACCOUNTS__{name.upper()}__DESTINATION__DUCKDB__CREDENTIALS": file
-            for name, file in files.items()
-        },
-    )  # fmt: skip
+            name: f'base_url = "{url}"\napi_key = "pk_{name}"\ndestination.duckdb.credentials = "{files[name]}"'
+            for name, url in (("north", two.north.url), ("south", two.south.url))
+        }
+    )
+    done = two.cli("run", "--no-transform", "--no-sweep", "--select", "profiles")
     assert done.returncode == 0, done.stderr
     assert two.ids("klaviyo_north", "profiles", files["north"]) == set(two.north.account.objects["profile"])
     assert two.ids("klaviyo_south", "profiles", files["south"]) == set(two.south.account.objects["profile"])
@@ -174,19 +176,29 @@ def test_a_signal_reaches_the_account_at_work_and_the_others_do_not_begin(two: T
     assert not two.south.api.requests
 
 
+@pytest.fixture
+def account() -> Account:
+    return shop("n", "UTC")
+
+
 def test_a_dataset_of_another_account_is_refused(job: Job) -> None:
-    job.load("accounts")
-    before = job.query("select id from klaviyo.accounts")
-    for told in ("noted in the state", "known by its rows alone"):
-        with serving(shop("o", "UTC"), "pk_other") as other:
-            request = Request(resources=named(["lists"], job.revision))
-            settings = Settings(api_key="pk_other", base_url=other.url, revision=job.revision)
-            with pytest.raises(ConfigurationError, match="holds the account"):
-                load(settings, Warehouse("duckdb"), request, LogWatch())
-            assert [asked["path"] for asked in other.api.requests] == ["/api/accounts"], told
-        with duckdb.connect(str(job.database)) as database:
-            database.sql("delete from klaviyo._dlt_pipeline_state")
-    assert job.query("select id from klaviyo.accounts") == before
+    job.load("lists")
+    assert refused(job) == ["/api/accounts"]
+    with duckdb.connect(str(job.database)) as database:
+        # As it was loaded before owners were noted.
+        database.sql("delete from klaviyo._dlt_pipeline_state")
+        database.sql("insert into klaviyo.accounts (id, _dlt_load_id) values ('n-ACC', '1')")
+    assert refused(job) == ["/api/accounts"]
+
+
+def refused(job: Job) -> list[str]:
+    """What is asked before that."""
+    with serving(shop("o", "UTC"), "pk_other") as other:
+        request = Request(resources=named(["lists"], job.revision))
+        settings = Settings(api_key="pk_other", base_url=other.url, revision=job.revision)
+        with pytest.raises(ConfigurationError, match="holds the account n-ACC, and the key is one of o-ACC"):
+            load(settings, Warehouse("duckdb"), request, LogWatch())
+        return [asked["path"] for asked in other.api.requests]
 
 
 # --- settings ---------------------------------------------------------------------------------------------------------
@@ -261,6 +273,20 @@ def test_accounts_that_would_write_the_same_schema_are_refused(
 def test_a_run_of_another_account_into_the_same_file_is_refused_as_another_run(sections: pytest.MonkeyPatch) -> None:
     with run_lock(Warehouse("duckdb", "klaviyo_north")), pytest.raises(LockedError):
         run_lock(Warehouse("duckdb", "klaviyo_south")).__enter__()
+
+
+def test_an_accounts_process_is_told_the_same_and_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.orig_argv", ["python3", "-m", "pipelines", "forget", "--account", "a,b", "--", "-x"])
+    assert command_of("b")[1:] == ["-m", "pipelines", "forget", "--account", "a,b", "--account", "b", "--", "-x"]
+
+
+def test_an_account_whose_process_dies_has_failed_and_is_told_of() -> None:
+    with Scripted() as watcher:
+        processes = Processes(["north"], Console(), Notices(webhook_url=watcher.url))
+        assert processes.meaning("north", -9) is Exit.FAILED
+        assert processes.meaning("north", 3) is Exit.NEEDS_A_PERSON
+    [message] = watcher.asked
+    assert b"north: exit code -9" in message.body
 
 
 def test_accounts_of_one_file_take_turns_and_others_do_not(sections: pytest.MonkeyPatch, tmp_path: Path) -> None:

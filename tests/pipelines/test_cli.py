@@ -18,7 +18,7 @@ from pipelines.transform import NOTHING_NEW
 from sandbox.account import Account
 from sandbox.faults import Fault
 from sandbox.server import Sandbox
-from tests.conftest import KEY, Cli, free_port
+from tests.conftest import KEY, ROOT, Cli, free_port
 from tests.pipelines.warehouse import OF_EACH_KIND, assert_tables_equal_the_account
 
 COMMANDS = ("demo", "plan", "run", "status", "sandbox", "sweep", "transform")
@@ -44,6 +44,18 @@ def test_a_wrong_key_ends_in_one_message_and_exit_code_2(cli: Cli) -> None:
     assert done.returncode == 2
     assert "api_key" in only_message(done)
     assert "pk_wrong" not in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize("named", ["", "elsewhere.duckdb"])
+def test_the_file_is_named_by_our_settings_or_not_at_all(cli: Cli, named: str) -> None:
+    del cli.environment["DESTINATION__DUCKDB__CREDENTIALS"]
+    if named:
+        settings = (ROOT / ".dlt" / "config.toml").read_text().replace("klaviyo_etl.duckdb", named)
+        (cli.home / ".dlt").mkdir()
+        (cli.home / ".dlt" / "config.toml").write_text(settings)
+    done = cli("status")
+    assert done.returncode == 0, done.stderr
+    assert str(cli.home / (named or "klaviyo_etl.duckdb")) in "".join(done.stdout.split())
 
 
 def test_a_missing_key_names_the_setting(cli: Cli) -> None:
