@@ -27,7 +27,8 @@ dialects: environment
 	$(UV) pip install --quiet --python .dialects dbt-core==1.11.16 dbt-bigquery==1.12.1 dbt-redshift==1.11.1 dbt-snowflake==1.12.3
 	$(RUN) pytest -n 0 tests/transforms/test_portable.py
 
-# Destinations that cannot run here, by what stands in for them. Each stand-in has an environment of its own, and so has each driver.
+# Destinations that cannot run here, by what stands in for them, each with an environment of its own, as each driver has; and a lake, with
+# extensions of DuckDB from packages: it may not be able to download them.
 destinations: environment
 	$(UV) venv --quiet --clear .destinations/bigquery-server
 	$(UV) pip install --quiet --python .destinations/bigquery-server bqemulator==1.4.0 duckdb==1.5.5 \
@@ -36,11 +37,15 @@ destinations: environment
 		"from duckdb_extensions import import_extension; import_extension('spatial')"
 	$(UV) venv --quiet --clear .destinations/snowflake-server
 	$(UV) pip install --quiet --python .destinations/snowflake-server 'fakesnow[server]==0.12.1' snowflake-connector-python==4.8.0
+	$(UV) venv --quiet --clear .destinations/lake
+	$(UV) pip install --quiet --python .destinations/lake duckdb==1.5.5 duckdb-extension-ducklake==1.5.5 \
+		duckdb-extension-postgres-scanner==1.5.5 duckdb-extension-sqlite-scanner==1.5.5
+	.destinations/lake/bin/python tests/destinations/extensions.py .destinations/extensions
 	UV_PROJECT_ENVIRONMENT=.destinations/bigquery $(UV) sync --quiet --locked --extra postgres --extra bigquery
 	UV_PROJECT_ENVIRONMENT=.destinations/snowflake $(UV) sync --quiet --locked --extra postgres --extra snowflake
 	.destinations/bigquery/bin/python -m pytest -n 0 --record tests/destinations/test_entries.py tests/destinations/test_clouds.py
 	.destinations/snowflake/bin/python -m pytest -n 0 --record tests/destinations/test_entries.py tests/destinations/test_clouds.py
-	$(RUN) pytest -n 0 --record tests/destinations/test_postgres.py
+	$(RUN) pytest -n 0 --record tests/destinations/test_postgres.py tests/destinations/test_ducklake.py
 	$(RUN) python -m tests.destinations.proofs
 
 environment: $(UV)

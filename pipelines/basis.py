@@ -50,7 +50,7 @@ def read_basis(warehouse: Warehouse, project: Path) -> Basis:
         stands = {name: standing(tables, name) for name in modelled(project)}
         zones = tables.rows(f"SELECT max(timezone) FROM {tables.name('accounts')}")  # noqa: S608 - names are ours
     return Basis(
-        fingerprint(project, ("dbt-core", f"dbt-{warehouse.name}")),
+        fingerprint(project, ("dbt-core", f"dbt-{warehouse.kind.adapter or warehouse.name}")),
         today(str(zones[0][0] or "") if zones else ""),
         {name: stand for name, stand in stands.items() if stand},
     )

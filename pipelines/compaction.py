@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import dlt
 import duckdb
@@ -29,13 +31,15 @@ def datasets(warehouse: Warehouse) -> list[str]:
 def compact(warehouse: Warehouse, pipeline: dlt.Pipeline) -> None:
     """Write what there is anew, and forget all else: leftovers of merges and freed blocks. A pipeline clears its folder itself.
 
-    Takes room for a second copy while it lasts. What is on backups, in PostgreSQL's log, or on blocks that a file system has
-    freed, is beyond it. Raises DestinationError.
+    Takes room for a second copy while it lasts. What is on backups, in PostgreSQL's log, on blocks that a file system has
+    freed, or kept by a service to look back, is beyond it. Raises DestinationError.
     """
     with destination_errors(warehouse):
         empty_staging(pipeline, warehouse)
         if warehouse.path:
             rewrite_file(warehouse.path)
+        elif warehouse.name == "ducklake":
+            clean_lake(pipeline, warehouse.credentials)
         else:
             vacuum(pipeline, datasets(warehouse))
 
@@ -82,6 +86,33 @@ def rewrite_file(path: Path) -> None:
 
 def quoted(path: Path) -> str:
     return str(path).replace("'", "''")
+
+
+LAKE_STEPS: Final = (
+    # What the catalog holds of small tables goes to files, too.
+    "ducklake_flush_inlined_data({lake})",
+    "ducklake_rewrite_data_files({lake}, delete_threshold => 0)",
+    "ducklake_merge_adjacent_files({lake})",
+    "ducklake_expire_snapshots({lake}, older_than => now())",
+    "ducklake_cleanup_old_files({lake}, cleanup_all => true)",
+    "ducklake_delete_orphaned_files({lake}, cleanup_all => true)",
+)
+
+
+def clean_lake(pipeline: dlt.Pipeline, credentials: Any) -> None:  # noqa: ANN401 - of a destination that others do not import
+    """Write files anew that hold what was deleted, and forget how the lake was before: files, snapshots, and what a catalog's file has freed.
+
+    What a catalog in PostgreSQL has freed is that server's.
+    """
+    with pipeline.sql_client() as client:
+        for step in LAKE_STEPS:
+            client.execute_sql(f"CALL {step.format(lake=Tables(client).literal(credentials.ducklake_name))}")
+    if credentials.catalog.drivername == "sqlite":
+        with closing(sqlite3.connect(credentials.file)) as catalog:
+            catalog.execute("VACUUM")
+            catalog.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    elif credentials.file:
+        rewrite_file(credentials.file)
 
 
 def vacuum(pipeline: dlt.Pipeline, schemas: Iterable[str]) -> None:

@@ -64,6 +64,7 @@ def build(warehouse: Warehouse, select: Sequence[str]) -> str:
     if select:
         arguments += ["--select", *select]
     result = dbtRunner().invoke(arguments)
+    let_go(warehouse)
     if result.exception:
         raise TransformError(f"the transforms could not run: {result.exception}")
     if select and not result.result:
@@ -75,6 +76,14 @@ def build(warehouse: Warehouse, select: Sequence[str]) -> str:
     models = sum(node.node.resource_type in ("model", "seed") for node in result.result)  # type: ignore[union-attr]  # as above
     tests = sum(status == "pass" for _, status in outcomes)
     return f"{models} models built, {tests} tests passed"
+
+
+def let_go(warehouse: Warehouse) -> None:
+    """Close the database that dbt's adapter would keep open until this process ends: a file can be opened once."""
+    if warehouse.kind.adapter == "duckdb":
+        from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+        DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
 
 
 def environment(warehouse: Warehouse) -> dict[str, str]:

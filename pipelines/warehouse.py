@@ -9,7 +9,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
+from urllib.parse import quote
 
 import dlt
 import duckdb
@@ -23,6 +25,7 @@ from dlt.destinations.sql_client import SqlClientBase
 from pipelines.accounts import own_credentials
 from pipelines.destinations import Kind, kind_of
 from pipelines.destinations.dialects import DIALECTS, Dialect
+from pipelines.destinations.duckdb import CONFIG
 from pipelines.errors import ConfigurationError, DestinationError, RunError
 from pipelines.settings import dataset
 
@@ -48,14 +51,6 @@ FILE: Final = "klaviyo_etl.duckdb"
 
 BATCH: Final = 100_000
 """Rows of an answer that are looked at together."""
-
-DUCKDB_CONFIG: Final = {
-    # DuckDB would fill most of the machine's memory with pages of the file; merging a package needs this much.
-    "memory_limit": "256MB",
-    "preserve_insertion_order": False,
-    # A second thread spins while it waits: a load takes a quarter more CPU with it, and is no sooner done on two cores.
-    "threads": 1,
-}
 
 
 @dataclass(frozen=True)
@@ -85,9 +80,11 @@ class Warehouse:
         """What dlt was told of the destination. Raises ConfigurationError naming what is missing."""
         own = own_credentials(self.name) or (file_named() if self.name == "duckdb" else None)
         destination = self.destination(credentials=own) if own else self.destination()
-        probe = dlt.pipeline(PIPELINE, destination=destination, dataset_name=self.dataset)
         try:
-            return probe.destination_client().config
+            # dlt takes relative paths from where a pipeline of its folder was first used: from here, in a new one.
+            with TemporaryDirectory() as folder:
+                probe = dlt.pipeline(PIPELINE, destination=destination, dataset_name=self.dataset, pipelines_dir=folder)
+                return probe.destination_client().config
         except ConfigurationException as error:
             raise ConfigurationError(
                 f"destination {self.name}: {str(error).splitlines()[0]}; set DESTINATION__{self.name.upper()}__CREDENTIALS"
@@ -101,7 +98,7 @@ class Warehouse:
         credentials: Any = self.configuration.credentials
         if self.name == "duckdb":
             self.refuse_ambiguous_file(Path(credentials._conn_str()))  # noqa: SLF001 - the only way to the resolved path
-            credentials.global_config = DUCKDB_CONFIG | (credentials.global_config or {})
+            credentials.global_config = CONFIG | (credentials.global_config or {})
         return credentials
 
     def refuse_ambiguous_file(self, path: Path) -> None:
@@ -136,7 +133,8 @@ class Warehouse:
     @property
     def writer(self) -> str:
         """The same for every run that could not write at the same time: a file has one writer, whatever the dataset."""
-        return fingerprint(f"{self.name} {self.path}") if self.path else self.identity
+        file = self.path or getattr(self.credentials, "file", None)
+        return fingerprint(f"{self.name} {file}") if file else self.identity
 
     @property
     def workspace(self) -> Path:
@@ -213,8 +211,16 @@ def explain(error: BaseException, warehouse: Warehouse) -> BaseException:
         )
     if "Could not set lock" in text:
         return DestinationError(f"{where}: another program has the file open; close it and run again")
-    last = str(causes[-1]).strip().splitlines()
+    last = without_passwords(str(causes[-1]), warehouse.credentials).strip().splitlines()
     return DestinationError(f"{where}: {last[0] if last else type(error).__name__}")
+
+
+def without_passwords(text: str, credentials: Any) -> str:  # noqa: ANN401 - each destination has a class of its own
+    """What a driver says, which may name all that it was given to connect with."""
+    for one in (credentials, getattr(credentials, "catalog", None)):
+        if password := getattr(one, "password", None):
+            text = text.replace(password, "***").replace(quote(password, safe=""), "***")
+    return text
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:

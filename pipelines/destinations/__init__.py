@@ -23,6 +23,8 @@ class Kind:
     name: str
     extra: bool = True
     """Whether its driver is an extra, of the same name."""
+    adapter: str = ""
+    """Of dbt, where it has another name."""
     profile: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     """What dbt's profile asks the environment for, each with where dlt's configuration has it."""
 
@@ -43,6 +45,26 @@ DESTINATIONS: Final = {
     kind.name: kind
     for kind in (
         Kind(name="duckdb", extra=False),
+        Kind(
+            name="ducklake",
+            extra=False,
+            adapter="duckdb",
+            profile={
+                "KLAVIYO_DUCKLAKE_NAME": "credentials.ducklake_name",
+                "DBT_ENV_SECRET_KLAVIYO_DUCKLAKE_CATALOG": "credentials.attached",
+                "KLAVIYO_DUCKLAKE_OPTIONS": "credentials.options",
+                "KLAVIYO_DUCKLAKE_SESSION": "credentials.session",
+            },
+        ),
+        Kind(
+            name="motherduck",
+            extra=False,
+            adapter="duckdb",
+            profile={
+                "KLAVIYO_MOTHERDUCK_DATABASE": "credentials.database",
+                "DBT_ENV_SECRET_KLAVIYO_MOTHERDUCK_TOKEN": "credentials.password",
+            },
+        ),
         Kind(
             name="postgres",
             profile={
@@ -85,7 +107,20 @@ DESTINATIONS: Final = {
         ),
     )
 }
-REFUSED: Final[Mapping[str, str]] = {}
+APPENDED: Final = (
+    "rows can only be added to plain Parquet files, never replaced, so each change would be one row more; take ducklake, "
+    "whose tables are Parquet files with a catalog that says which rows count"
+)
+REWRITTEN: Final = (
+    "its files take no SQL, by which rows are marked as gone, swept and forgotten, so it would hold less than the others; "
+    "take ducklake, whose tables are Parquet files in a folder or a bucket, too"
+)
+REFUSED: Final[Mapping[str, str]] = {
+    "parquet": APPENDED,
+    "filesystem": APPENDED,
+    "delta": REWRITTEN,
+    "iceberg": REWRITTEN,
+}
 """What dlt can load to and we do not, with the reason."""
 
 

@@ -14,7 +14,7 @@ import pytest
 from pipelines.destinations import DESTINATIONS, kind_of
 from pipelines.destinations.dialects import DIALECTS
 from pipelines.errors import ConfigurationError
-from pipelines.warehouse import Tables
+from pipelines.warehouse import Tables, Warehouse
 from sources.klaviyo import REVISION
 from sources.klaviyo.tables import every_table
 from tests.destinations.installed import needs_driver
@@ -24,6 +24,18 @@ def test_an_unknown_destination_is_refused_with_those_that_there_are() -> None:
     with pytest.raises(ConfigurationError) as refused:
         kind_of("oracle")
     assert all(name in str(refused.value) for name in DESTINATIONS)
+
+
+@pytest.mark.parametrize("name", ["delta", "iceberg"])
+def test_files_that_take_no_sql_are_refused_with_what_to_take(name: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"marked as gone.*take ducklake"):
+        kind_of(name)
+
+
+@pytest.mark.parametrize("name", ["parquet", "filesystem"])
+def test_plain_parquet_files_are_refused_with_the_reason_and_what_to_take(name: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"never replaced.*take ducklake"):
+        kind_of(name)
 
 
 @pytest.mark.parametrize(
@@ -41,6 +53,20 @@ def test_a_driver_that_is_not_installed_is_named_with_the_command_that_installs_
     monkeypatch.setitem(sys.modules, driver, None)
     with pytest.raises(ConfigurationError, match=rf"pip install 'klaviyo-etl\[{name}\]'"):
         _ = kind_of(name).factory
+
+
+@pytest.mark.parametrize(
+    ("setting", "name"), [("DUCKDB__CREDENTIALS", "duckdb"), ("DUCKLAKE__CREDENTIALS__CATALOG", "ducklake")]
+)
+def test_a_relative_file_is_where_the_command_runs_whoever_ran_before(
+    setting: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt"))
+    monkeypatch.setenv(f"DESTINATION__{setting}", {"duckdb": "shop.duckdb", "ducklake": "sqlite:///shop.duckdb"}[name])
+    for folder in (tmp_path / "here", tmp_path / "there"):
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        assert Warehouse(name).place == str(folder / "shop.duckdb")
 
 
 @pytest.mark.parametrize("name", DESTINATIONS)
@@ -65,8 +91,14 @@ def test_events_are_laid_out_by_day_and_metric(name: str, clauses: list[str], tm
     assert "DISTKEY" not in statement
 
 
+def test_a_lake_keeps_events_by_month_and_no_file_for_each_moment(tmp_path: Path) -> None:
+    _, *layout = table_statement("ducklake", "events", tmp_path).split("; ")
+    assert layout == ['ALTER TABLE "klaviyo"."events" SET PARTITIONED BY (year("datetime"), month("datetime"))']
+
+
 CREDENTIALS: dict[str, Any] = {
     "bigquery": {"project_id": "shop", "client_email": "a@example.com", "private_key": "none"},
+    "ducklake": {"catalog": "sqlite:////nowhere/catalog", "storage": {"bucket_url": "/nowhere/files"}},
     "redshift": "postgresql://user:none@nowhere.invalid:5439/shop",
     "snowflake": "snowflake://user:none@nowhere/shop?warehouse=small",
 }
@@ -86,8 +118,8 @@ def table_statement(name: str, table: str, folder: Path) -> str:
         pipelines_dir=str(folder),
     )
     client: Any = pipeline._get_destination_clients(schema)[0]
-    (statement,) = client._get_table_update_sql(table, [*schema.tables[table]["columns"].values()], False)
-    return " ".join(str(statement).split())
+    statements = client._get_table_update_sql(table, [*schema.tables[table]["columns"].values()], False)
+    return " ".join("; ".join(statements).split())
 
 
 def test_a_text_in_sql_keeps_quotes_and_backslashes_and_is_no_place_for_a_parameter() -> None:

@@ -1,0 +1,127 @@
+"""A lake: its catalog in a file or in PostgreSQL, its tables in Parquet files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import psycopg2
+import pytest
+
+from pipelines.errors import ConfigurationError, DestinationError
+from pipelines.forgetting import Eraser
+from pipelines.transform import environment, refresh
+from pipelines.warehouse import Warehouse
+from sandbox.account import Account
+from sandbox.server import Sandbox
+from sources.klaviyo.declaration import policy
+from sources.klaviyo.pseudonyms import Pseudonyms
+from tests.conftest import Job
+from tests.destinations.extensions import session
+from tests.destinations.proofs import prove
+from tests.destinations.story import Story
+from tests.pipelines.person import ID, PLAIN, account_with_somebody, found_in_files
+
+pytestmark = pytest.mark.timeout(600)
+
+KEY = "a key of thirty-two characters.."
+TOLD_OF_HER = ("profiles", "events", "reviews", "list_memberships", "segments")
+
+Lake = Callable[[str], Warehouse]
+
+
+@pytest.fixture
+def lake(job: Job, monkeypatch: pytest.MonkeyPatch) -> Lake:
+    """Configures a lake with the given catalog."""
+    # dlt opens many connections, and DuckDB checks an extension's signature in each.
+    connect: Any = duckdb.connect
+
+    def unchecked(*arguments: Any, config: dict[str, Any] | None = None, **more: Any) -> Any:
+        return connect(*arguments, config={"allow_unsigned_extensions": "true", **(config or {})}, **more)
+
+    monkeypatch.setattr(duckdb, "connect", unchecked)
+
+    def configured(catalog: str) -> Warehouse:
+        of_catalog = {"sqlite": ("sqlite_scanner",), "postgresql": ("postgres_scanner",)}.get(
+            catalog.partition(":")[0], ()
+        )
+        settings = {
+            "CATALOG": catalog,
+            "STORAGE__BUCKET_URL": (job.home / "files").as_uri(),
+            "GLOBAL_CONFIG": session("ducklake", *of_catalog),
+        }
+        for name, value in settings.items():
+            monkeypatch.setenv(f"DESTINATION__DUCKLAKE__CREDENTIALS__{name}", value)
+        job.settle()
+        return Warehouse("ducklake")
+
+    return configured
+
+
+def test_a_lake_holds_what_duckdb_holds(job: Job, sandbox: Sandbox, lake: Lake, *, record: bool) -> None:
+    lake(f"sqlite:///{job.home / 'lake.sqlite'}")
+    prove(Story(job, sandbox, "ducklake"), "real", "DuckLake, its catalog in SQLite", record=record)
+
+
+def test_models_build_on_a_lake_and_leave_its_catalog_to_the_next(job: Job, lake: Lake) -> None:
+    warehouse = lake(f"duckdb:///{job.home / 'lake.catalog'}")
+    job.load(destination="ducklake")
+    assert "models built" in refresh(warehouse)
+    assert "nothing has changed" in refresh(warehouse)
+    months = {file.parent.relative_to(job.home / "files" / "klaviyo" / "events") for file in files(job, "events")}
+    assert months == {Path("year=2026/month=6")}
+
+
+def files(job: Job, table: str) -> list[Path]:
+    return [*(job.home / "files" / "klaviyo" / table).rglob("*.parquet")]
+
+
+def test_a_catalog_in_postgresql_is_told_without_its_password(lake: Lake) -> None:
+    warehouse = lake("postgresql://loader:hidden-word@127.0.0.1:1/shop")
+    assert warehouse.place == "postgres://127.0.0.1:1/shop#ducklake"
+    with pytest.raises(DestinationError) as failed:
+        warehouse.pipeline()
+    assert "127.0.0.1" in str(failed.value)
+    assert "hidden-word" not in str(failed.value)
+
+
+class TestForgetting:
+    @pytest.fixture
+    def account(self) -> Account:
+        return account_with_somebody()
+
+    @pytest.mark.parametrize("kind", ["sqlite", "duckdb", "postgresql"])
+    def test_nobody_who_is_purged_is_left_in_any_file(
+        self, job: Job, lake: Lake, kind: str, request: pytest.FixtureRequest
+    ) -> None:
+        server = request.getfixturevalue("postgres") if kind == "postgresql" else ""
+        warehouse = lake(server or f"{kind}:///{job.home / 'lake.catalog'}")
+        job.policy = policy("", {}, KEY)
+        job.load(*TOLD_OF_HER, destination="ducklake")
+        assert told_in(job, server) == {*PLAIN}, "the search finds what is there"
+        Eraser(warehouse, Pseudonyms(KEY.encode()), "purge").forget([ID], "a request")
+        assert told_in(job, server) == set()
+        assert files(job, "events")
+
+
+def told_in(job: Job, server: str) -> set[str]:
+    """What is told of her in any file, and in the server's tables, dumped into one."""
+    if server:
+        with closing(psycopg2.connect(server)) as catalog, catalog.cursor() as cursor:
+            cursor.execute("SELECT CAST(schema_to_xml('ducklake', true, false, '') AS TEXT)")
+            ((dump,),) = cursor.fetchall()
+        assert "ducklake_snapshot" in dump
+        (job.home / "dump.xml").write_text(dump)
+    return {value for value, _ in found_in_files(job.home)}
+
+
+def test_models_on_a_lake_in_a_bucket_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = "DESTINATION__DUCKLAKE__CREDENTIALS__STORAGE__"
+    monkeypatch.setenv(f"{storage}BUCKET_URL", "s3://shop/lake")
+    monkeypatch.setenv(f"{storage}CREDENTIALS__AWS_ACCESS_KEY_ID", "one")
+    monkeypatch.setenv(f"{storage}CREDENTIALS__AWS_SECRET_ACCESS_KEY", "two")
+    with pytest.raises(ConfigurationError, match="--no-transform"):
+        environment(Warehouse("ducklake"))
