@@ -3,7 +3,7 @@
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN := $(UV) run --no-sync
 
-.PHONY: demo test check bench dialects destinations environment
+.PHONY: demo test check bench dialects destinations schedulers environment
 
 demo: environment
 	$(RUN) klaviyo-etl demo
@@ -47,6 +47,13 @@ destinations: environment
 	.destinations/snowflake/bin/python -m pytest -n 0 --record tests/destinations/test_entries.py tests/destinations/test_clouds.py
 	$(RUN) pytest -n 0 --record tests/destinations/test_postgres.py tests/destinations/test_ducklake.py
 	$(RUN) python -m tests.destinations.proofs
+
+# Airflow, Dagster and Prefect, each in an environment of its own, run what deploy/ has for them
+schedulers: environment
+	for tool in airflow dagster prefect; do \
+		UV_PROJECT_ENVIRONMENT=.schedulers/$$tool $(UV) sync --quiet --locked --no-default-groups --extra $$tool || exit 1; \
+	done
+	$(RUN) pytest -n 0 tests/schedulers
 
 environment: $(UV)
 	$(UV) sync --quiet --locked --extra postgres

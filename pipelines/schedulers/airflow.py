@@ -1,7 +1,6 @@
 """Airflow: a DAG that runs, one that fills months in, and an asset with its rows for each table.
 
-    from pipelines.schedulers.airflow import dags
-    klaviyo_etl, klaviyo_etl_backfill = dags(destination="postgres")
+    klaviyo_etl, klaviyo_etl_backfill = dags(Job(destination="postgres"))
 
 Each step is a task, and takes the slot while it works.
 """
@@ -17,31 +16,28 @@ from airflow.sdk import DAG, Asset, AssetAlias, CronDataIntervalTimetable, Param
 from airflow.sdk.exceptions import AirflowFailException
 
 from pipelines.errors import RunError
-from pipelines.schedulers.steps import HOURLY, NAME, PAUSE, RETRIES, SLOT, Ended, Job, settle
+from pipelines.schedulers.steps import HOURLY, PAUSE, RETRIES, Ended, Job, settle
 
 FOUNDED: Final = datetime(2012, 1, 1, tzinfo=UTC)
 """Months before Klaviyo was cannot be filled in."""
 
 
-def dags(
-    *, destination: str = "duckdb", select: str = "", schedule: str = HOURLY, slot: str = SLOT, name: str = NAME
-) -> tuple[DAG, DAG]:
+def dags(job: Job, *, schedule: str = HOURLY) -> tuple[DAG, DAG]:
     """The DAG that loads what is due, and the one that reads a month again: by `airflow backfill`, or by hand.
 
-    `slot` is a pool that has to exist, with one slot: the tasks of all that load one account take turns. Each table that
-    was read to its end is an asset of the same name, whose event tells its rows.
+    The job's slot is a pool that has to exist, with one slot. Each table that was read to its end is an asset of the same
+    name, whose event tells its rows.
     """
-    job = Job(destination=destination, select=select)
     asked = {option: Param("", type="string") for option in ("start", "end", "full_refresh")}
-    with DAG(name, schedule=schedule, params=asked, **habits(slot)) as scheduled:
-        steps(job, name, *(f"{{{{ params.{option} }}}}" for option in asked))
+    with DAG(job.name, schedule=schedule, params=asked, **habits(job)) as scheduled:
+        steps(job, *(f"{{{{ params.{option} }}}}" for option in asked))
     monthly = CronDataIntervalTimetable("@monthly", timezone="UTC")
-    with DAG(f"{name}_backfill", schedule=monthly, **habits(slot)) as backfill:
-        steps(job, name, "{{ data_interval_start }}", "{{ data_interval_end }}")
+    with DAG(f"{job.name}_backfill", schedule=monthly, **habits(job)) as backfill:
+        steps(job, "{{ data_interval_start }}", "{{ data_interval_end }}")
     return scheduled, backfill
 
 
-def habits(slot: str) -> dict[str, Any]:
+def habits(job: Job) -> dict[str, Any]:
     return {
         "start_date": FOUNDED,
         # A run reads whatever is due since the last one that ended well: hours that were missed need none of their own.
@@ -49,7 +45,7 @@ def habits(slot: str) -> dict[str, Any]:
         "max_active_runs": 1,
         "tags": ["klaviyo"],
         "default_args": {
-            "pool": slot,
+            "pool": job.slot,
             "retries": RETRIES,
             "retry_delay": PAUSE,
             "retry_exponential_backoff": 2,
@@ -57,8 +53,8 @@ def habits(slot: str) -> dict[str, Any]:
     }
 
 
-def steps(job: Job, name: str, start: str, end: str, full_refresh: str = "") -> None:
-    tables = AssetAlias(name)
+def steps(job: Job, start: str, end: str, full_refresh: str = "") -> None:
+    tables = AssetAlias(job.name)
 
     @task(outlets=[tables])
     def load(start: str, end: str, full_refresh: str, outlet_events: Any = None) -> Ended:  # noqa: ANN401 - from its context
@@ -96,4 +92,4 @@ def in_words_of_airflow() -> Iterator[None]:
     except RunError as error:
         if error.exit.passes:
             raise
-        raise AirflowFailException(str(error)) from error
+        raise AirflowFailException(str(error)) from None

@@ -1,7 +1,6 @@
 """Dagster: an asset for each table with its rows, then their verification and the marts; a job that fills months in.
 
-    from pipelines.schedulers.dagster import definitions
-    defs = definitions(destination="postgres")
+    defs = definitions(Job(destination="postgres"))
 
 Each step is an asset or many, and takes the slot while it works.
 """
@@ -13,7 +12,7 @@ from typing import Any, Final
 import dagster as dg
 
 from pipelines.errors import RunError
-from pipelines.schedulers.steps import HOURLY, NAME, PAUSE, RETRIES, SLOT, Ended, Job, Table, settle
+from pipelines.schedulers.steps import HOURLY, PAUSE, RETRIES, Ended, Job, Table, settle
 
 AGAIN: Final = dg.RetryPolicy(max_retries=RETRIES, delay=PAUSE.total_seconds(), backoff=dg.Backoff.EXPONENTIAL)
 CHECK: Final = "needs_nobody"
@@ -25,40 +24,28 @@ UNDER_WAY: Final = [
 ]
 
 
-def definitions(
-    *,
-    destination: str = "duckdb",
-    select: str = "",
-    cron: str = HOURLY,
-    slot: str = SLOT,
-    name: str = NAME,
-    since: str = "2020-01-01",
-) -> dg.Definitions:
+def definitions(job: Job, *, cron: str = HOURLY, since: str = "2020-01-01") -> dg.Definitions:
     """A job of assets with its schedule, and a job by months since a date. Raises ConfigurationError.
 
-    `slot` is a pool, whose limit should be one: the steps of all that load one account take turns. A table that was not
-    read to its end is not materialized.
+    The job's slot is a pool, whose limit should be one. A table that was not read to its end is not materialized.
     """
-    job = Job(destination=destination, select=select)
     everything = dg.define_asset_job(
-        name, selection=dg.AssetSelection.groups(name), executor_def=dg.in_process_executor
+        job.name, selection=dg.AssetSelection.groups(job.name), executor_def=dg.in_process_executor
     )
     return dg.Definitions(
-        assets=[*assets(job, name, slot)],
-        jobs=[everything, by_month(job, name, slot, since)],
-        schedules=[one_at_a_time(name, cron)],
+        assets=[*assets(job)], jobs=[everything, by_month(job, since)], schedules=[one_at_a_time(job.name, cron)]
     )
 
 
-def assets(job: Job, name: str, slot: str) -> Iterator[dg.AssetsDefinition]:
+def assets(job: Job) -> Iterator[dg.AssetsDefinition]:
     """Steps in a row, one asset or many each: tables and `etl_runs`, `etl_verifications`, the marts."""
     tables = {key(table): grain for table, grain in job.tables().items()}
     runs, verifications = dg.AssetKey([job.dataset, "etl_runs"]), dg.AssetKey([job.dataset, "etl_verifications"])
-    step: dict[str, Any] = {"pool": slot, "retry_policy": AGAIN}
-    about: dict[str, Any] = {"group_name": name, "kinds": {job.destination}}
+    step: dict[str, Any] = {"pool": job.slot, "retry_policy": AGAIN}
+    about: dict[str, Any] = {"group_name": job.name, "kinds": {job.destination}}
 
     @dg.multi_asset(
-        name=f"{name}_load",
+        name=f"{job.name}_load",
         specs=[
             *(dg.AssetSpec(table, description=grain, skippable=True, **about) for table, grain in tables.items()),
             dg.AssetSpec(runs, description="one row per run", **about),
@@ -98,11 +85,14 @@ def assets(job: Job, name: str, slot: str) -> Iterator[dg.AssetsDefinition]:
     yield from (load, verify, marts)
 
 
-def by_month(job: Job, name: str, slot: str, since: str) -> dg.JobDefinition:
+def by_month(job: Job, since: str) -> dg.JobDefinition:
     """Reads a month again; what it brings is told of the tables' assets."""
-    step: dict[str, Any] = {"pool": slot, "retry_policy": AGAIN}
+    step: dict[str, Any] = {"pool": job.slot, "retry_policy": AGAIN}
 
-    @dg.op(name=f"{name}_load_month", **step)
+    # Plain data have a type for the type checker only.
+    ended, given = dg.Out(dict), {"loaded": dg.In(dict)}
+
+    @dg.op(name=f"{job.name}_load_month", out=ended, **step)
     def load(context: dg.OpExecutionContext) -> Ended:
         month = context.partition_time_window
         with in_words_of_dagster():
@@ -112,19 +102,19 @@ def by_month(job: Job, name: str, slot: str, since: str) -> dg.JobDefinition:
                 context.log_event(dg.AssetMaterialization(key(table), metadata=told(what)))
         return ended
 
-    @dg.op(name=f"{name}_marts_of_month", **step)
+    @dg.op(name=f"{job.name}_marts_of_month", ins=given, out=ended, **step)
     def marts(context: dg.OpExecutionContext, loaded: Ended) -> Ended:
         with in_words_of_dagster():
             context.log.info(job.build())
         return loaded
 
-    @dg.op(name=f"{name}_needs_nobody")
+    @dg.op(name=f"{job.name}_needs_nobody", ins=given)
     def needs_nobody(loaded: Ended) -> None:
         with in_words_of_dagster():
             settle(loaded)
 
     @dg.job(
-        name=f"{name}_backfill",
+        name=f"{job.name}_backfill",
         partitions_def=dg.MonthlyPartitionsDefinition(start_date=since),
         executor_def=dg.in_process_executor,
         resource_defs={"io_manager": dg.mem_io_manager},
@@ -171,4 +161,4 @@ def in_words_of_dagster() -> Iterator[None]:
     try:
         yield
     except RunError as error:
-        raise dg.Failure(str(error), allow_retries=error.exit.passes) from error
+        raise dg.Failure(str(error), allow_retries=error.exit.passes) from None

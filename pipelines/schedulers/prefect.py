@@ -1,13 +1,13 @@
 """Prefect: a flow of three tasks, a deployment that runs it by the hour and one that reads what it is told again.
 
-    from pipelines.schedulers.prefect import serve
-    serve(destination="postgres")
+    serve(Job(destination="postgres"))
 
 Each step is a task; the flow takes the slot while it works.
 """
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any, Final
 
 import prefect
@@ -21,7 +21,7 @@ from prefect.tasks import exponential_backoff
 from prefect.types.entrypoint import EntrypointType
 
 from pipelines.errors import RunError
-from pipelines.schedulers.steps import HOURLY, NAME, PAUSE, RETRIES, SLOT, Ended, Job, settle
+from pipelines.schedulers.steps import HOURLY, NAME, PAUSE, RETRIES, Ended, Job, settle
 
 
 def may_pass(_task: object, _run: object, state: Any) -> bool:  # noqa: ANN401 - Prefect's own
@@ -57,48 +57,45 @@ def build_marts(job: Job) -> str:
 @flow(name=NAME, log_prints=True)
 def klaviyo_etl(  # noqa: PLR0917 - the parameters that Prefect shows
     destination: str = "duckdb",
+    account: str = "",
     select: str = "",
     start: str = "",
     end: str = "",
     full_refresh: str = "",
-    slot: str = SLOT,
 ) -> None:
     """Load what is due or what is told, verify once a day, build the marts that have changed."""
-    job = Job(destination=destination, select=select)
+    job = Job(destination=destination, account=account, select=select)
     # A lease that cannot be renewed for a while is no reason to end hours of reading.
-    with concurrency(slot, raise_on_lease_renewal_failure=False):
+    with concurrency(job.slot, raise_on_lease_renewal_failure=False):
         loaded = load(job, start, end, full_refresh)
         verified = verify(job)
         get_run_logger().info(build_marts(job))
     settle(loaded, verified)
 
 
-def serve(
-    *, destination: str = "duckdb", select: str = "", cron: str = HOURLY, slot: str = SLOT, name: str = "scheduled"
-) -> None:
-    """Serve both deployments until interrupted, and see to it that there is one slot.
+def serve(job: Job, *, cron: str = HOURLY) -> None:
+    """Serve both deployments until interrupted, and see to it that the job's slot is there, once.
 
-    Runs of all flows that name the slot take turns. A scheduled run that finds another one under way is cancelled: the
-    next one reads whatever is due.
+    A scheduled run that finds another one under way is cancelled: the next one reads whatever is due.
     """
     with get_client(sync_client=True) as client:
-        client.upsert_global_concurrency_limit_by_name(slot, 1)
-    prefect.serve(*deployments(destination=destination, select=select, cron=cron, slot=slot, name=name))
+        client.upsert_global_concurrency_limit_by_name(job.slot, 1)
+    prefect.serve(*deployments(job, cron))
 
 
-def deployments(*, destination: str, select: str, cron: str, slot: str, name: str) -> list[Any]:
-    parameters = {"destination": destination, "select": select, "slot": slot}
+def deployments(job: Job, cron: str) -> list[Any]:
+    account = job.account or "account"
     return [
         klaviyo_etl.to_deployment(
             name=name,
-            parameters=parameters,
+            parameters=asdict(job),
             concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=strategy),
             # A path would be one on the machine that serves.
             entrypoint_type=EntrypointType.MODULE_PATH,
             **when,
         )
         for name, strategy, when in (
-            (name, ConcurrencyLimitStrategy.CANCEL_NEW, {"cron": cron}),
-            (f"{name}-backfill", ConcurrencyLimitStrategy.ENQUEUE, {}),
+            (account, ConcurrencyLimitStrategy.CANCEL_NEW, {"cron": cron}),
+            (f"{account}-backfill", ConcurrencyLimitStrategy.ENQUEUE, {}),
         )
     ]

@@ -6,14 +6,15 @@ Steps import what they need: schedulers read the files that name them again and 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, TypedDict
 
 from rich.console import Console
 
-from pipelines.errors import NeedsAPerson, RunError
+from pipelines.errors import ConfigurationError, NeedsAPerson, RunError
 from pipelines.progress import FILE_WIDTH, quiet_dlt
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 NAME: Final = "klaviyo_etl"
 SLOT: Final = "klaviyo"
-"""Of which there is one for each account: Klaviyo's limits are the account's, and one run makes full use of them."""
 HOURLY: Final = "7 * * * *"
 """Not on the hour, when everybody else asks."""
 
@@ -57,73 +57,94 @@ class Job:
     """What to load, and where to; all else is in the settings, as for the command line."""
 
     destination: str = "duckdb"
+    account: str = ""
+    """Which one, where several are configured."""
     select: str = ""
 
     @property
-    def warehouse(self) -> Warehouse:
-        quiet_dlt()
-        from pipelines.warehouse import Warehouse
-
-        return Warehouse(self.destination)
+    def name(self) -> str:
+        return "_".join(filter(None, (NAME, self.account)))
 
     @property
-    def dataset(self) -> str:
-        return self.warehouse.dataset
+    def slot(self) -> str:
+        """What steps take while they work: Klaviyo's limits are an account's, and one run makes full use of them."""
+        return "_".join(filter(None, (SLOT, self.account)))
+
+    @contextmanager
+    def at_work(self) -> Iterator[Warehouse]:
+        """Within, settings are the account's. Raises ConfigurationError where it should be named, and is not."""
+        quiet_dlt()
+        from pipelines.accounts import chosen, of_account
+        from pipelines.warehouse import Warehouse
+
+        accounts = chosen(self.account)
+        if len(accounts) > 1:
+            raise ConfigurationError(f"several accounts are configured: name one of {', '.join(accounts)} in each job")
+        with of_account(*accounts or [""]):
+            yield Warehouse(self.destination)
 
     def load(self, *, start: str = "", end: str = "", full_refresh: str = "", select: str = "") -> Ended:
         """Load what is due, or the range that is named, and look for what is gone. Raises RunError."""
-        warehouse = self.warehouse
-        from pipelines.job import requested, run_job
-        from pipelines.notices import read_notices
-        from pipelines.settings import read_settings
+        with self.at_work() as warehouse:
+            from pipelines.job import requested, run_job
+            from pipelines.notices import read_notices
+            from pipelines.settings import read_settings
 
-        with read_notices().about(f"run into {self.destination}") as ending:
-            settings = read_settings()
-            request = requested(settings, select or self.select, start, end, full_refresh)
-            ran = run_job(printing(), settings, warehouse, request, with_marts=False)
-            ending.code = ran.exit
-        if not ran.exit.goes_on:
-            raise RunError(ran.message)
-        return Ended(exit=int(ran.exit), said=ran.message, tables=tables_of(warehouse, ran.runs))
+            with read_notices().about(f"{self.name}: run into {self.destination}") as ending:
+                settings = read_settings()
+                request = requested(settings, select or self.select, start, end, full_refresh)
+                ran = run_job(printing(), settings, warehouse, request, with_marts=False)
+                ending.code = ran.exit
+            if not ran.exit.goes_on:
+                raise RunError(ran.message)
+            return Ended(exit=int(ran.exit), said=ran.message, tables=tables_of(warehouse, ran.runs))
 
     def verify(self) -> Ended:
         """Hold what is loaded against Klaviyo's own counts, unless that was done today. Raises RunError."""
-        warehouse = self.warehouse
-        from pipelines.job import verify_when_due
-        from pipelines.lock import run_lock
-        from pipelines.settings import read_settings
-        from pipelines.signals import stopping_in_order
-        from pipelines.verify import last_verification
-        from pipelines.warehouse import Tables, destination_errors
+        with self.at_work() as warehouse:
+            from pipelines.job import verify_when_due
+            from pipelines.lock import run_lock
+            from pipelines.settings import read_settings
+            from pipelines.signals import stopping_in_order
+            from pipelines.verify import last_verification
+            from pipelines.warehouse import Tables, destination_errors
 
-        with run_lock(warehouse), stopping_in_order():
-            code = verify_when_due(printing(), read_settings(), warehouse)
-            with destination_errors(warehouse), warehouse.onlooker().sql_client() as client:
-                last = last_verification(Tables(client))
-        said = DIFFERENCES.format(dataset=warehouse.dataset, at=last.at) if last and last.differs else ""
-        return Ended(exit=int(code), said=said, tables={})
+            with run_lock(warehouse), stopping_in_order():
+                code = verify_when_due(printing(), read_settings(), warehouse)
+                with destination_errors(warehouse), warehouse.onlooker().sql_client() as client:
+                    last = last_verification(Tables(client))
+            said = DIFFERENCES.format(dataset=warehouse.dataset, at=last.at) if last and last.differs else ""
+            return Ended(exit=int(code), said=said, tables={})
 
     def build(self) -> str:
         """Build and test the marts that depend on what has changed. What was built, in words. Raises RunError."""
-        warehouse = self.warehouse
-        from pipelines.lock import run_lock
-        from pipelines.transform import refresh
+        with self.at_work() as warehouse:
+            from pipelines.lock import run_lock
+            from pipelines.transform import refresh
 
-        with run_lock(warehouse):
-            return refresh(warehouse)
+            with run_lock(warehouse):
+                return refresh(warehouse)
+
+    @property
+    def dataset(self) -> str:
+        with self.at_work() as warehouse:
+            return warehouse.dataset
 
     def tables(self) -> dict[str, str]:
         """The tables that a load fills, and what a row of each is. Raises ConfigurationError."""
-        dataset = self.dataset
-        from pipelines.job import names
-        from pipelines.load import named
-        from pipelines.reports import report_names
-        from pipelines.settings import enabled_reports, pinned_revision
+        with self.at_work() as warehouse:
+            from pipelines.job import names
+            from pipelines.load import named
+            from pipelines.reports import report_names
+            from pipelines.settings import enabled_reports, enabled_resources, pinned_revision
 
-        selected = names(self.select)
-        grains = {one.name: one.grain for one in named(selected or None, pinned_revision())}
-        reports = report_names(selected) if selected else enabled_reports()
-        return {f"{dataset}.{name}": grain for name, grain in {**grains, **dict.fromkeys(reports, "a report")}.items()}
+            selected = names(self.select)
+            grains = {one.name: one.grain for one in named(selected or enabled_resources(), pinned_revision())}
+            reports = report_names(selected) if selected else enabled_reports()
+            return {
+                f"{warehouse.dataset}.{name}": grain
+                for name, grain in {**grains, **dict.fromkeys(reports, "a report")}.items()
+            }
 
 
 def printing() -> Console:

@@ -76,6 +76,16 @@ def test_what_may_not_be_read_is_left_to_a_person_and_holds_up_nothing(
     settle(verified)
 
 
+def test_of_several_accounts_each_job_has_one_and_a_slot_of_its_own(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("us", "eu"):
+        monkeypatch.setenv(f"SOURCES__KLAVIYO__ACCOUNTS__{name.upper()}__API_KEY", KEY)
+    with pytest.raises(ConfigurationError, match="name one of"):
+        job.build()
+    one = Job(account="us", select="metrics")
+    assert {*one.tables()} == {"klaviyo_us.metrics"}
+    assert (one.name, one.slot) == ("klaviyo_etl_us", "klaviyo_us")
+
+
 def test_a_wrong_key_is_worth_no_retry(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCES__KLAVIYO__API_KEY", "pk_wrong")
     with pytest.raises(ConfigurationError) as refused:
