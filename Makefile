@@ -32,7 +32,7 @@ dialects: environment
 destinations: environment
 	$(UV) venv --quiet --clear .destinations/bigquery-server
 	$(UV) pip install --quiet --python .destinations/bigquery-server bqemulator==1.4.0 duckdb==1.5.5 \
-		duckdb-extensions==1.5.5 duckdb-extension-spatial==1.5.5 numpy pyarrow
+		duckdb-extensions==1.5.5 duckdb-extension-spatial==1.5.5 numpy==2.4.6 pyarrow==26.0.1
 	HOME=$(CURDIR)/.destinations/bigquery-server .destinations/bigquery-server/bin/python -c \
 		"from duckdb_extensions import import_extension; import_extension('spatial')"
 	$(UV) venv --quiet --clear .destinations/snowflake-server

@@ -107,11 +107,11 @@ def read_record(warehouse: Warehouse) -> Basis | None:
 def write_record(warehouse: Warehouse, basis: Basis) -> None:
     with destination_errors(warehouse), warehouse.pipeline().sql_client() as client:
         tables = Tables(client)
-        name = record(tables, warehouse)
+        name, types = record(tables, warehouse), tables.dialect
+        # Not every warehouse makes tables within a transaction.
+        tables.execute(f"CREATE TABLE IF NOT EXISTS {name} (built_at {types.instant}, basis {types.text})")
         with tables.transaction():
-            tables.execute(f"DROP TABLE IF EXISTS {name}")
-            types = tables.dialect
-            tables.execute(f"CREATE TABLE {name} (built_at {types.instant}, basis {types.text})")
+            tables.execute(f"DELETE FROM {name} WHERE TRUE")  # noqa: S608 - names are ours
             tables.execute(
                 f"INSERT INTO {name} VALUES (%s, %s)",  # noqa: S608 - names are ours
                 pendulum.now("UTC"),
