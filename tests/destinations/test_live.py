@@ -26,7 +26,7 @@ def dataset(monkeypatch: pytest.MonkeyPatch) -> str:
     return name
 
 
-@pytest.mark.parametrize("name", [name for name in DESTINATIONS if name not in ("duckdb", "postgres")])
+@pytest.mark.parametrize("name", [name for name in DESTINATIONS if name not in ("duckdb", "ducklake", "postgres")])
 def test_a_real_account_holds_what_duckdb_holds(
     name: str, job: Job, sandbox: Sandbox, dataset: str, *, record: bool
 ) -> None:
