@@ -191,7 +191,7 @@ def used(limiter: Limiter, rehearsals: Sequence[Rehearsal]) -> list[Use]:
 
 def committed(warehouse: Warehouse) -> dict[str, Any]:
     """What the warehouse says has been read, as dlt's state of the source: without a lock, a write, or a trace in the runs' working folder."""
-    if warehouse.path and not warehouse.path.exists():
+    if warehouse.written and not warehouse.written.exists():
         return {}
     with looking(warehouse) as client:
         try:

@@ -133,8 +133,12 @@ class Warehouse:
     @property
     def writer(self) -> str:
         """The same for every run that could not write at the same time: a file has one writer, whatever the dataset."""
-        file = self.path or getattr(self.credentials, "file", None)
-        return fingerprint(f"{self.name} {file}") if file else self.identity
+        return fingerprint(f"{self.name} {self.written}") if self.written else self.identity
+
+    @property
+    def written(self) -> Path | None:
+        """The file that one at a time can write: the database, or a lake's catalog."""
+        return self.path or getattr(self.credentials, "file", None)
 
     @property
     def workspace(self) -> Path:

@@ -14,6 +14,7 @@ import pytest
 from pipelines.destinations import DESTINATIONS, kind_of
 from pipelines.destinations.dialects import DIALECTS
 from pipelines.errors import ConfigurationError
+from pipelines.plan import committed
 from pipelines.warehouse import Tables, Warehouse
 from sources.klaviyo import REVISION
 from sources.klaviyo.tables import every_table
@@ -127,3 +128,10 @@ def test_a_text_in_sql_keeps_quotes_and_backslashes_and_is_no_place_for_a_parame
     literal = Tables(client).literal("10%s off, Anna's")
     assert "%" not in literal
     assert duckdb.sql(f"select {literal}").fetchone() == ("10%s off, Anna's",)
+
+
+def test_a_plan_makes_no_catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt"))
+    assert committed(Warehouse("ducklake")) == {}
+    assert [*tmp_path.glob("ducklake*")] == []
