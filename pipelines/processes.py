@@ -175,12 +175,12 @@ def queues_of(accounts: Sequence[str], destination: str) -> list[list[str]]:
 
 def refuse_one_account_twice(accounts: Sequence[str]) -> None:
     """Raises ConfigurationError where two names stand for one account, which would be read twice."""
-    names: dict[str, str] = {}
+    names: dict[tuple[str, str], str] = {}
     for name in accounts:
         with of_account(name):
             try:
                 settings = read_settings()
-                same = {settings.api_key, shown(settings)} - {""}
+                same = {(settings.base_url, mark) for mark in (settings.api_key, shown(settings)) if mark}
             except RunError:
                 continue  # its own process will tell
         for mark in same:

@@ -18,7 +18,7 @@ from pipelines.errors import ConfigurationError, Exit, LockedError
 from pipelines.load import Request, load, named
 from pipelines.lock import run_lock
 from pipelines.notices import Notices
-from pipelines.processes import Processes, command_of, queues_of
+from pipelines.processes import Processes, command_of, queues_of, refuse_one_account_twice
 from pipelines.progress import LogWatch
 from pipelines.settings import Settings, dataset, read_settings
 from pipelines.warehouse import Warehouse
@@ -160,6 +160,17 @@ def test_two_names_of_one_account_are_refused_before_anything_is_loaded(two: Two
     assert done.returncode == 2
     assert "north and south have keys of one and the same Klaviyo account" in done.stderr
     assert not two.cli.database.exists()
+
+
+def test_a_key_that_two_klaviyos_know_is_of_two_accounts(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
+    two.south.api.settings = replace(two.south.api.settings, keys={"pk_north": ALL_SCOPES})
+    for name, sandbox in (("NORTH", two.north), ("SOUTH", two.south)):
+        monkeypatch.setenv(f"SOURCES__KLAVIYO__ACCOUNTS__{name}__API_KEY", "pk_north")
+        monkeypatch.setenv(f"SOURCES__KLAVIYO__ACCOUNTS__{name}__BASE_URL", sandbox.url)
+    refuse_one_account_twice(["north", "south"])
+    monkeypatch.setenv("SOURCES__KLAVIYO__ACCOUNTS__SOUTH__BASE_URL", two.north.url)
+    with pytest.raises(ConfigurationError, match="one and the same"):
+        refuse_one_account_twice(["north", "south"])
 
 
 def test_a_signal_reaches_the_account_at_work_and_the_others_do_not_begin(two: Two) -> None:
