@@ -39,8 +39,10 @@ destinations: environment
 	$(UV) pip install --quiet --python .destinations/snowflake-server 'fakesnow[server]==0.12.1' snowflake-connector-python==4.8.0
 	$(UV) venv --quiet --clear .destinations/lake
 	$(UV) pip install --quiet --python .destinations/lake duckdb==1.5.5 duckdb-extension-ducklake==1.5.5 \
-		duckdb-extension-postgres-scanner==1.5.5 duckdb-extension-sqlite-scanner==1.5.5
+		duckdb-extension-httpfs==1.5.5 duckdb-extension-postgres-scanner==1.5.5 duckdb-extension-sqlite-scanner==1.5.5
 	.destinations/lake/bin/python tests/destinations/extensions.py .destinations/extensions
+	$(UV) venv --quiet --clear .destinations/s3-server
+	$(UV) pip install --quiet --python .destinations/s3-server 'moto[s3,server]==5.2.5'
 	UV_PROJECT_ENVIRONMENT=.destinations/bigquery $(UV) sync --quiet --locked --extra postgres --extra bigquery
 	UV_PROJECT_ENVIRONMENT=.destinations/snowflake $(UV) sync --quiet --locked --extra postgres --extra snowflake
 	.destinations/bigquery/bin/python -m pytest -n 0 --record tests/destinations/test_entries.py tests/destinations/test_clouds.py

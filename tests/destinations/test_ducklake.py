@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,9 @@ from typing import Any
 import duckdb
 import psycopg2
 import pytest
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 from pipelines.errors import ConfigurationError, DestinationError
 from pipelines.forgetting import Eraser
@@ -19,8 +23,8 @@ from sandbox.account import Account
 from sandbox.server import Sandbox
 from sources.klaviyo.declaration import policy
 from sources.klaviyo.pseudonyms import Pseudonyms
-from tests.conftest import Job
-from tests.destinations.extensions import session
+from tests.conftest import Job, free_port
+from tests.destinations.extensions import FOLDER, session
 from tests.destinations.proofs import prove
 from tests.destinations.story import Story
 from tests.pipelines.person import ID, PLAIN, account_with_somebody, found_in_files
@@ -116,6 +120,45 @@ def told_in(job: Job, server: str) -> set[str]:
         assert "ducklake_snapshot" in dump
         (job.home / "dump.xml").write_text(dump)
     return {value for value, _ in found_in_files(job.home)}
+
+
+@pytest.fixture
+def bucket() -> Iterator[str]:
+    """The address of a local S3 that has a bucket named `shop`."""
+    server = FOLDER.parent / "s3-server" / "bin" / "moto_server"
+    if not server.exists():
+        pytest.skip("`make destinations` has not brought a local S3")
+    address = f"http://127.0.0.1:{free_port()}"
+    process = subprocess.Popen([server, "-p", address.rpartition(":")[2]], stderr=subprocess.DEVNULL)
+    try:
+        patient = requests.Session()
+        patient.mount("http://", HTTPAdapter(max_retries=Retry(20, backoff_factor=0.2)))
+        patient.put(f"{address}/shop", timeout=30).raise_for_status()
+        yield address
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_the_files_of_a_lake_may_lie_in_a_bucket(
+    job: Job, lake: Lake, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session("httpfs")
+    warehouse = lake(f"sqlite:///{job.home / 'lake.catalog'}")
+    settings = {
+        "BUCKET_URL": "s3://shop/lake",
+        "CREDENTIALS__AWS_ACCESS_KEY_ID": "one",
+        "CREDENTIALS__AWS_SECRET_ACCESS_KEY": "two",
+        "CREDENTIALS__REGION_NAME": "us-east-1",
+        "CREDENTIALS__ENDPOINT_URL": bucket,
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(f"DESTINATION__DUCKLAKE__CREDENTIALS__STORAGE__{name}", value)
+    for _ in range(2):
+        job.load("lists", "events", destination="ducklake")
+    with warehouse.onlooker().sql_client() as client:
+        assert client.execute_sql("SELECT count(*), count(DISTINCT id) FROM events") == [(34, 34)]
+    assert "lake/klaviyo/events/year=2026/month=6/" in requests.get(f"{bucket}/shop?list-type=2", timeout=30).text
 
 
 def test_models_on_a_lake_in_a_bucket_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
