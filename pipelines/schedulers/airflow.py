@@ -7,6 +7,7 @@ Each step is a task, and takes the slot while it works.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -87,6 +88,9 @@ def steps(job: Job, start: str, end: str, full_refresh: str = "") -> None:
 @contextmanager
 def in_words_of_airflow() -> Iterator[None]:
     """Fail without a retry where that would come to the same."""
+    # The variable `dlt_secrets_toml` may hold settings. Beside it, dlt would ask for one by each name that a setting could
+    # have, a thousand times a run.
+    os.environ.setdefault("PROVIDERS__AIRFLOW_SECRETS__ONLY_TOML_FRAGMENTS", "true")
     try:
         yield
     except RunError as error:
