@@ -1,6 +1,6 @@
 """A command for several accounts: a process for each, so that none shares memory, limits or a failure with another.
 
-A DuckDB file has one writer at a time: accounts that share one take turns. All others go at once.
+A file has one writer at a time, a DuckDB one or the catalog of a lake: accounts that share one take turns. All others go at once.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import FrameType
 from typing import Final
 
@@ -158,9 +157,9 @@ def queues_of(accounts: Sequence[str], destination: str) -> list[list[str]]:
         with of_account(name):
             try:
                 warehouse = Warehouse(destination)
-                place, path, schemas = warehouse.place, warehouse.path, sorted(warehouse.schemas)
+                place, file, schemas = warehouse.place, warehouse.written, sorted(warehouse.schemas)
             except RunError:
-                place, path, schemas = name, None, []  # its own process will tell
+                place, file, schemas = name, None, []  # its own process will tell
         for schema in schemas:
             other = writers.setdefault((place, schema), name)
             if other != name:
@@ -169,7 +168,7 @@ def queues_of(accounts: Sequence[str], destination: str) -> list[list[str]]:
                     f"set {SECTION}.accounts.{name}.dataset to another name"
                 )
         if name in accounts:
-            files.setdefault(str(path or Path(name)), []).append(name)
+            files.setdefault(str(file or name), []).append(name)
     return [*files.values()]
 
 

@@ -303,3 +303,8 @@ def test_accounts_of_one_file_take_turns_and_others_do_not(sections: pytest.Monk
     sections.setenv(variable, str(tmp_path / "south.duckdb"))
     assert queues_of(["north", "south"], "duckdb") == [["north"], ["south"]]
     assert queues_of(["south"], "duckdb") == [["south"]]
+
+
+def test_accounts_of_one_lake_take_turns_at_its_catalog(sections: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    sections.chdir(tmp_path)
+    assert queues_of(["north", "south"], "ducklake") == [["north", "south"]]
