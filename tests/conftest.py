@@ -20,6 +20,7 @@ import duckdb
 import pendulum
 import psycopg2
 import pytest
+from filelock import FileLock
 
 from pipelines.errors import Exit
 from pipelines.load import Request, load, named
@@ -39,6 +40,7 @@ from tests.unpaced import unpaced
 
 KEY = "pk_sandbox"
 SCALE = 0.02
+FILE = "warehouse.duckdb"
 
 
 @pytest.fixture
@@ -62,7 +64,7 @@ class Cli:
 
     @property
     def database(self) -> Path:
-        return self.home / "warehouse.duckdb"
+        return self.home / FILE
 
     def arguments(self, *arguments: str) -> list[str]:
         # The demo brings a sandbox of its own, with limits.
@@ -122,7 +124,7 @@ class Job:
 
     @property
     def database(self) -> Path:
-        return self.home / "warehouse.duckdb"
+        return self.home / FILE
 
     def settle(self, machine: str = "one") -> None:
         """Be on the named machine, at the sandbox's pace."""
@@ -190,16 +192,38 @@ def job(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, revis
     return Job(sandbox, tmp_path, monkeypatch, revision=revision)
 
 
+Once = Callable[[str, Callable[[Path], object]], Path]
+
+
 @pytest.fixture(scope="session")
-def first_load(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+def once(tmp_path_factory: pytest.TempPathFactory, testrun_uid: str) -> Once:
+    """Fills a folder by whichever worker comes first: the others get a copy of it."""
+
+    def fill_once(name: str, fill: Callable[[Path], object]) -> Path:
+        own = tmp_path_factory.mktemp(name)
+        kept = tmp_path_factory.getbasetemp().parent / f"{name}.{testrun_uid}"
+        with FileLock(f"{kept}.lock"):
+            if not kept.exists():
+                fill(own)
+                shutil.copytree(own, kept)
+            else:
+                shutil.copytree(kept, own, dirs_exist_ok=True)
+        return own
+
+    return fill_once
+
+
+@pytest.fixture(scope="session")
+def first_load(once: Once) -> Callable[[str], Path]:
     """A DuckDB file after a first run of everything, at a revision, over the account that the fixture `account` tells."""
 
     @cache
     def load_at(revision: str) -> Path:
-        with pytest.MonkeyPatch.context() as monkeypatch, Sandbox(synthesize(scale=SCALE), limits="off") as running:
-            job = Job(running, tmp_path_factory.mktemp("first_load"), monkeypatch, revision=revision)
-            job.load()
-        return job.database
+        def load_everything(home: Path) -> None:
+            with pytest.MonkeyPatch.context() as monkeypatch, Sandbox(synthesize(scale=SCALE), limits="off") as running:
+                Job(running, home, monkeypatch, revision=revision).load()
+
+        return once(f"first_load_{revision}", load_everything) / FILE
 
     return load_at
 

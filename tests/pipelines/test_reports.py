@@ -184,7 +184,7 @@ def declared_in_the_example() -> str:
     """The project's own configuration, with the aggregates that it shows in comments."""
     text = (ROOT / ".dlt/config.toml").read_text()
     start = text.index("# [[sources.klaviyo.metric_aggregates]]")
-    end = text.index("[destination.duckdb]")
+    end = text.index("\n\n", start)
     example = "".join(line.removeprefix("# ").removeprefix("#") for line in text[start:end].splitlines(keepends=True))
     return example.replace('"Placed Order"', '"Placed Order (Shopify)"')
 

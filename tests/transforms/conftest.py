@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -14,11 +17,13 @@ import psycopg2
 import pytest
 
 from pipelines.basis import RECORD
+from tests.conftest import FILE, Once
 from tests.transforms.build import build
 from tests.transforms.golden import FIRST_LOAD, NOW, SECOND_LOAD, UNTOUCHED
 from tests.transforms.raw import Account, write_duckdb, write_postgres
 from tests.transforms.shop import SHOP
 
+OUTCOMES: Final = "outcomes.json"
 DATASET = "shop_raw"
 """Another name than the default, which the models have to follow."""
 FIVETRAN: Final = "fivetran__"
@@ -52,17 +57,22 @@ class Built:
             schema = "stg"
         elif relation.startswith(FIVETRAN):
             schema, table = "fivetran", relation.removeprefix(FIVETRAN)
-        return [
-            (name, of)
-            for name, of in self.query(
-                "select column_name, data_type from information_schema.columns"
-                f" where table_schema = '{self.dataset}_{schema}' and table_name = '{table}' order by ordinal_position"
-            )
-        ]
+        return self.all_columns[f"{self.dataset}_{schema}", table]
+
+    @cached_property
+    def all_columns(self) -> Mapping[tuple[str, str], list[tuple[str, str]]]:
+        """Names and types, by schema and table."""
+        found: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
+        for schema, table, name, of in self.query(
+            "select table_schema, table_name, column_name, data_type from information_schema.columns"
+            " order by table_schema, table_name, ordinal_position"
+        ):
+            found[schema, table].append((name, of))
+        return found
 
 
 def build_duckdb(workspace: Path, account: Account, *arguments: str) -> Built:
-    path = workspace / "warehouse.duckdb"
+    path = workspace / FILE
     write_duckdb(str(path), account, "klaviyo")
     environment = {
         "KLAVIYO_DUCKDB_PATH": str(path),
@@ -73,9 +83,20 @@ def build_duckdb(workspace: Path, account: Account, *arguments: str) -> Built:
     return Built(path, build(workspace, environment, *arguments), workspace=workspace)
 
 
+def built_once(once: Once, name: str, build: Callable[[Path], Built]) -> Built:
+    def keep(workspace: Path) -> None:
+        built = build(workspace)
+        with duckdb.connect(str(built.path)) as database:
+            database.execute("force checkpoint")
+        (workspace / OUTCOMES).write_text(json.dumps(built.outcomes))
+
+    workspace = once(name, keep)
+    return Built(workspace / FILE, json.loads((workspace / OUTCOMES).read_text()), workspace=workspace)
+
+
 @pytest.fixture(scope="session")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    return build_duckdb(tmp_path_factory.mktemp("shop"), SHOP)
+def shop(once: Once) -> Built:
+    return built_once(once, "shop", lambda workspace: build_duckdb(workspace, SHOP))
 
 
 @pytest.fixture(scope="session")
@@ -90,11 +111,14 @@ NO_TESTS: Final = ("--exclude-resource-type", "unit_test", "--exclude-resource-t
 
 
 @pytest.fixture(scope="session")
-def golden(tmp_path_factory: pytest.TempPathFactory) -> Built:
+def golden(once: Once) -> Built:
     """The golden month, loaded and built twice: the second load brings what was late, and takes back what was wrong."""
-    workspace = tmp_path_factory.mktemp("golden")
+    return built_once(once, "golden", build_golden)
+
+
+def build_golden(workspace: Path) -> Built:
     build_duckdb(workspace, FIRST_LOAD, "--select", "+int_event", *NO_TESTS, *AS_OF)
-    with duckdb.connect(str(workspace / "warehouse.duckdb")) as database:
+    with duckdb.connect(str(workspace / FILE)) as database:
         database.execute("drop schema klaviyo cascade")
     tampered = {**UNTOUCHED, "uuid": "changed without a load"}
     events = [tampered if one is UNTOUCHED else one for one in SECOND_LOAD["events"]]

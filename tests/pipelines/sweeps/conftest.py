@@ -9,7 +9,7 @@ import pytest
 
 from sandbox.account import Account
 from sandbox.server import Sandbox
-from tests.conftest import Job
+from tests.conftest import FILE, Job, Once
 from tests.pipelines.sweeps.people import (
     LOADED,
     people,
@@ -17,13 +17,14 @@ from tests.pipelines.sweeps.people import (
 
 
 @pytest.fixture(scope="session")
-def loaded(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+def loaded(once: Once, request: pytest.FixtureRequest) -> Path:
     """A warehouse with all of it."""
-    with Sandbox(people(), limits="off") as sandbox, pytest.MonkeyPatch.context() as monkeypatch:
-        home = tmp_path_factory.mktemp("loaded")
-        job = Job(sandbox, home, monkeypatch, revision=str(request.config.getoption("--revision")))
-        job.load(*LOADED)
-        return job.database
+
+    def load(home: Path) -> None:
+        with Sandbox(people(), limits="off") as sandbox, pytest.MonkeyPatch.context() as monkeypatch:
+            Job(sandbox, home, monkeypatch, revision=str(request.config.getoption("--revision"))).load(*LOADED)
+
+    return once("people", load) / FILE
 
 
 @pytest.fixture
