@@ -83,7 +83,7 @@ def let_go(warehouse: Warehouse) -> None:
     if warehouse.kind.adapter == "duckdb":
         from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
-        DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
+        DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]  # dbt-duckdb's own has no types
 
 
 def environment(warehouse: Warehouse) -> dict[str, str]:
