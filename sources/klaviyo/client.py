@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import requests
 import urllib3
+from isal import igzip_lib, isal_zlib
 
 from sources.klaviyo import stopping
 from sources.klaviyo.contract import Endpoint, revisions
@@ -43,6 +44,8 @@ TIMEOUT: Final = (10, 90)
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 60.0
 CONNECTIONS: Final = 256
+GZIP: Final = 31
+"""As zlib calls the format."""
 SMOOTHING: Final = 0.1
 MARGIN: Final = 1.25
 """Lanes beyond what latency and rate call for, for answers that take longer than others."""
@@ -189,9 +192,12 @@ class Client:
                 method, url, data=asked, headers=headers, stream=True, timeout=TIMEOUT, allow_redirects=False
             ) as response:
                 # Reading the raw stream costs half the CPU of `.content`, and notices a body cut short.
-                body: bytes = response.raw.read(decode_content=True)
+                packed = response.headers.get("Content-Encoding") == "gzip"
+                body: bytes = response.raw.read(decode_content=not packed)
         finally:
             self.limiter.answered(endpoint)
+        if packed:
+            body = unpacked(body)
         self.latency += (self.clock() - began - self.latency) * SMOOTHING
         tally.count(bytes=len(body))
         if response.status_code == requests.codes.ok:
@@ -220,6 +226,21 @@ def post_form(url: str, form: Mapping[str, str], user: tuple[str, str]) -> tuple
             trouble = f"status {answer.status_code}"
         stopping.sleep(backoff(failures))
     raise Unreachable(f"{url}: no usable answer after {FIRST_CONTACT_ATTEMPTS} tries: {trouble}")
+
+
+def unpacked(body: bytes) -> bytes:
+    """What was gzipped, in a third of the time that zlib takes. Raises MalformedPage where it is not whole."""
+    parts = []
+    while body:
+        unpacker = isal_zlib.decompressobj(wbits=GZIP)
+        try:
+            parts.append(unpacker.decompress(body))
+        except igzip_lib.IsalError:  # type: ignore[misc]  # its stub takes the class for an instance
+            raise MalformedPage("not gzip as announced") from None
+        if not unpacker.eof:
+            raise MalformedPage("gzip cut short")
+        body = unpacker.unused_data
+    return b"".join(parts)
 
 
 def user_agent() -> str:

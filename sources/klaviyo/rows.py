@@ -32,6 +32,8 @@ from sources.klaviyo.windows import Window
 
 log = logging.getLogger(__name__)
 
+encode = msgspec.json.Encoder().encode
+
 PLAIN: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 """How columns are spelled in every warehouse."""
 PARTS: Final = re.compile(r"[a-z0-9]+")
@@ -117,7 +119,10 @@ class PageReader:
         items = inside(page, within)
         received = len(items)
         pseudonyms = self.policy.pseudonyms
-        hashes = [row_hash(item, page.included, page.parent, pseudonyms) for item in items] if self.hashes_rows else []
+        hashes = []
+        if self.hashes_rows:
+            children = children_of(items, page.included)
+            hashes = [row_hash(item, children.get(item.id, ()), page.parent, pseudonyms) for item in items]
         if hashes and self.known:
             fresh = [(item, digest) for item, digest in zip(items, hashes, strict=True) if digest not in self.known]
             items, hashes = [item for item, _ in fresh], [digest for _, digest in fresh]
@@ -184,7 +189,7 @@ class Builder:
             children = [page.included[kind, child] for child in owners if (kind, child) in page.included]
             self.objects(children)
             self.parents([owners[child.id] for child in children])
-            hashes = [row_hash(child, {}, owners[child.id], self.pseudonyms) for child in children]
+            hashes = [row_hash(child, (), owners[child.id], self.pseudonyms) for child in children]
         else:
             self.objects(items)
             if resource.per and not resource.shows_parent:
@@ -339,24 +344,34 @@ def within(attributes: Attributes | None, path: Sequence[str]) -> list[Attribute
         return []
 
 
-def row_hash(item: Item, included: Included, parent: str = "", pseudonyms: Pseudonyms | None = None) -> int:
-    """64 bits of what Klaviyo sent about an object, and where: attributes, linkage, and the linkage of what is included.
+def children_of(items: list[Item], included: Included) -> dict[str, list[Item]]:
+    """What the page includes of an item, by the item's id."""
+    found: dict[str, list[Item]] = {}
+    kinds = {kind for kind, _ in included}
+    for item in items if kinds else ():
+        for relationship in (item.relationships or {}).values():
+            for other in relationship.identifiers if relationship and relationship.data else ():
+                if other.type in kinds and (child := included.get((other.type, other.id))):
+                    found.setdefault(item.id, []).append(child)
+    return found
+
+
+def row_hash(item: Item, children: Sequence[Item], parent: str = "", pseudonyms: Pseudonyms | None = None) -> int:
+    """64 bits of what Klaviyo sent about an object, and where: attributes, linkage, and the linkage of its children.
 
     With pseudonyms, nobody who lacks their key can tell from it what was sent.
     """
-    attributes = item.attributes or {}
-    names = [item.id, *filter(None, (parent,)), *attributes]
-    for name, relationship in (item.relationships or {}).items():
-        for related in relationship.identifiers if relationship and relationship.data else ():
-            names += (name, related.id)
-            if included and (child := included.get((related.type, related.id))):
-                names += [f"{deeper}={child.related(deeper)}" for deeper in child.relationships or ()]
-    return hash_of(names, attributes.values(), pseudonyms)
+    linkage = [encode(child.relationships) for child in children] if children else ()
+    return digest((parent.encode(), encode(item), *linkage), pseudonyms)
 
 
 def hash_of(names: Sequence[str], values: Iterable[Raw], pseudonyms: Pseudonyms | None) -> int:
+    return digest(["\0".join(names).encode(), *values], pseudonyms)
+
+
+def digest(spelled: Iterable[Raw | bytes], pseudonyms: Pseudonyms | None) -> int:
     """As signed as a column of the warehouse."""
-    spelled = b"\0".join(["\0".join(names).encode(), *values])
+    told = b"\0".join(spelled)
     if pseudonyms:
-        return pseudonyms.seal(xxhash.xxh3_128_digest(spelled))
-    return xxhash.xxh3_64_intdigest(spelled) - (1 << 63)
+        return pseudonyms.seal(xxhash.xxh3_128_digest(told))
+    return xxhash.xxh3_64_intdigest(told) - (1 << 63)
