@@ -8,6 +8,7 @@ import logging
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -93,6 +94,16 @@ def test_every_request_carries_the_key_the_revision_and_the_refusal_to_fall_forw
     assert asked.headers["accept"] == "application/vnd.api+json"
     assert asked.headers["accept-encoding"] == "gzip"
     assert asked.headers["user-agent"].startswith("klaviyo-etl/")
+
+
+def test_a_netrc_of_the_user_does_not_replace_the_key(
+    connect: Connect, lists: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "netrc").write_text("default login somebody password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    with Scripted() as server:
+        read(connect(server.url), lists)
+    assert server.asked[0].headers["authorization"] == f"Klaviyo-API-Key {KEY}"
 
 
 def test_a_base_url_may_end_in_a_slash(connect: Connect, lists: Endpoint) -> None:
