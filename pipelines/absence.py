@@ -15,12 +15,11 @@ import dlt
 from pendulum import DateTime
 
 from pipelines.runs import RUNS
+from pipelines.schema import LOAD
 from pipelines.warehouse import Tables
 from sources.klaviyo.resources import PROFILES
 from sources.klaviyo.tables import DELETED_AT, Column, Table
 from sources.klaviyo.walk import Walk
-
-LOAD: Final = "_dlt_load_id"
 
 ABSENCES: Final = "etl_absences"
 ABSENCE_COLUMNS: Final = (

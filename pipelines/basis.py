@@ -14,7 +14,7 @@ import msgspec
 import pendulum
 from pendulum.tz.exceptions import InvalidTimezone
 
-from pipelines.absence import LOAD
+from pipelines.schema import LOAD
 from pipelines.warehouse import Tables, Warehouse, destination_errors
 from sources.klaviyo.tables import DELETED_AT
 

@@ -6,11 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, Literal, get_args
 
-from dlt.extract import DltResource
 from pendulum import DateTime
 
 from pipelines.errors import Exit
-from pipelines.runs import resource
+from pipelines.journal import Entries
 from sources.klaviyo.tables import Column
 from sources.klaviyo.tally import Tally
 
@@ -71,7 +70,7 @@ class Comparisons:
         return Exit.NEEDS_A_PERSON if self.having("differs") else Exit.DONE
 
 
-def verification_rows(at: DateTime, comparisons: Iterable[Comparison]) -> DltResource:
+def verification_rows(at: DateTime, comparisons: Iterable[Comparison]) -> Entries:
     rows = [
         {
             "verified_at": at,
@@ -87,4 +86,4 @@ def verification_rows(at: DateTime, comparisons: Iterable[Comparison]) -> DltRes
         }
         for one in comparisons
     ]
-    return resource(VERIFICATIONS, VERIFICATION_COLUMNS, rows, "append")
+    return Entries(VERIFICATIONS, VERIFICATION_COLUMNS, rows)

@@ -13,8 +13,9 @@ import dlt
 import pyarrow as pa
 from dlt.extract import DltResource
 
-from pipelines.absence import LOAD
-from pipelines.history import Looking, Noted
+from pipelines.history import Looking, Noted, with_rows
+from pipelines.runs import Looked
+from pipelines.schema import LOAD
 from pipelines.versions import Look, Sight, Version, fingerprint, follow
 from pipelines.warehouse import Tables
 from sources.klaviyo.spec import Versioned
@@ -47,16 +48,16 @@ PAGE: Final = 500
 """Rows that are looked at together."""
 
 
-def resource(looking: Looking) -> DltResource:
-    """The table `versions`, with what the run adds to it."""
+def resources(looking: Looking) -> list[DltResource]:
+    """What the run adds to the table `versions`."""
+    return with_rows(write(looking), resource)
+
+
+def resource(rows: Iterator[pa.Table]) -> DltResource:
     hints = column_hints(COLUMNS, ("version_id",))
     hints["version_id"]["unique"] = True
-
-    def versions() -> Iterator[pa.Table]:
-        yield from write(looking)
-
     made: DltResource = dlt.resource(
-        versions,
+        rows,
         name=VERSIONS,
         columns=hints,
         primary_key="version_id",
@@ -67,7 +68,6 @@ def resource(looking: Looking) -> DltResource:
 
 def write(looking: Looking) -> Iterator[pa.Table]:
     """Yield what is to be written of versions, and note what has then been looked at."""
-    state = dlt.current.resource_state()
     schema = looking.pipeline.default_schema
     if VERSIONS not in schema.tables:
         yield arrow_schema(COLUMNS).empty_table()
@@ -78,19 +78,19 @@ def write(looking: Looking) -> Iterator[pa.Table]:
         for walk in looking.walks:
             for table in walk.tables:
                 if kind := table.resource.versioned:
-                    noted = Noted(state, table.name)
+                    noted = Noted(looking, tables, VERSIONS, table.name)
                     if table.name in looking.run.policies and VERSIONS in schema.tables:
                         forget(tables, table, noted)
                     rows = Rows(tables, schema, table, kind, looking.loaded_at)
-                    look = Look(looking.began, looking.run.now, noted.whole)
-                    for condition in looking.conditions(noted):
+                    look = Look(looking.began, looking.run.now, noted.before.whole)
+                    for condition in looking.conditions(noted.before):
                         yield from news(rows, look, condition)
-                    noted.add(looking, tables, sees_all=sees_all(looking, walk, table))
+                    noted.add(tables, sees_all=sees_all(looking, walk, table))
 
 
 def forget(tables: Tables, table: Table, noted: Noted) -> None:
     """Begin anew with a table whose fields are treated otherwise from now on: what earlier versions say may be told no more."""
-    noted.state.clear()
+    noted.before = Looked()
     tables.execute(f"DELETE FROM {tables.name(VERSIONS)} WHERE resource = %s", table.name)  # noqa: S608 - names are ours
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 import dlt
 from dlt.extract import DltResource
 
+from pipelines.load import JOURNAL
 from pipelines.runs import states
 from pipelines.schema import make_tables
 from pipelines.sweep import Outcome, Sweeper
@@ -47,7 +48,7 @@ def copy_keys(sweeper: Sweeper, resources: Sequence[Resource], copy: Warehouse) 
 
         loaded = copy.pipeline()
         loaded.run(keys())
-        make_tables(loaded, ())
+        make_tables(loaded, (), JOURNAL)
 
 
 def copied(tables: Tables, sweep: Sweep, state: State) -> DltResource:

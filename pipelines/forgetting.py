@@ -23,10 +23,11 @@ import pendulum
 from pipelines.absence import deleted_profiles
 from pipelines.compaction import compact, drop_models
 from pipelines.errors import ConfigurationError
+from pipelines.journal import Entries, insert
 from pipelines.merges import MERGES
 from pipelines.policy import by, stored_names, treat_rows
 from pipelines.redaction import Place, Redaction, Rewrite
-from pipelines.runs import resource, write
+from pipelines.schema import make_tables
 from pipelines.settings import OnDeletion, Settings, deletion_policy, field_policy
 from pipelines.traces import Person, Traces
 from pipelines.warehouse import Tables, Warehouse, destination_errors
@@ -80,22 +81,19 @@ class Dataset:
     places: Sequence[Place]
     known: Mapping[str, Mapping[str, str]]
     """The stored names of columns, by table."""
-    load_id: str
-    """Of the load by which the table of tombstones is made sure of."""
 
     @property
     def profiles(self) -> Place | None:
         return next((place for place in self.places if place.table == "profiles"), None)
 
 
-def dataset_of(pipeline: dlt.Pipeline, redaction: Redaction, load_id: str) -> Dataset:
+def dataset_of(pipeline: dlt.Pipeline, redaction: Redaction) -> Dataset:
     naming = pipeline.default_schema.naming
     places = redaction.places([pipeline.dataset_name])
     return Dataset(
         redaction,
         [place for place in places if not place.table.startswith("_dlt")],
         {name: stored_names(naming, tables[0]) for name, tables in known_tables().items()},
-        load_id,
     )
 
 
@@ -116,9 +114,10 @@ class Eraser:
         done = Forgetting()
         with destination_errors(self.warehouse):
             pipeline = self.warehouse.pipeline()
-            load_id = "" if self.dry else make_table(pipeline)
+            if not self.dry:
+                make_tables(pipeline, (), {FORGOTTEN: COLUMNS})
             with pipeline.sql_client() as client:
-                dataset = dataset_of(pipeline, Redaction(Tables(client), pipeline.default_schema), load_id)
+                dataset = dataset_of(pipeline, Redaction(Tables(client), pipeline.default_schema))
                 transaction: AbstractContextManager[Any] = nullcontext() if self.dry else client.begin_transaction()
                 with transaction:
                     for start in range(0, len(asked), AT_ONCE):
@@ -138,22 +137,19 @@ class Eraser:
             if place.table != FORGOTTEN:
                 act.erase(place)
         if not self.dry:
-            now, json_type = pendulum.now("UTC"), dataset.redaction.tables.dialect.json
             made = [
                 self.pseudonyms.of(tombstone(name))
                 for person in persons
                 for name in sorted(person.ids | person.distinct)
             ]
-            dataset.redaction.tables.execute(
-                f"INSERT INTO {dataset.redaction.tables.name(FORGOTTEN)} (_dlt_load_id, forgotten_at, how, why, tombstones, tables) "  # noqa: S608 - names are ours
-                f"VALUES (%s, %s, %s, %s, CAST(%s AS {json_type}), CAST(%s AS {json_type}))",
-                dataset.load_id,
-                now,
-                self.how,
-                why,
-                json.dumps(made),
-                json.dumps({"deleted": done.deleted, "rewritten": done.rewritten}),
-            )
+            row = {
+                "forgotten_at": pendulum.now("UTC"),
+                "how": self.how,
+                "why": why,
+                "tombstones": json.dumps(made),
+                "tables": json.dumps({"deleted": done.deleted, "rewritten": done.rewritten}),
+            }
+            insert(dataset.redaction.tables, Entries(FORGOTTEN, COLUMNS, [row]))
 
 
 def eraser(warehouse: Warehouse, how: str, *, dry: bool = False) -> Eraser:
@@ -301,11 +297,6 @@ def among(redaction: Redaction, column: str, values: Sequence[str]) -> str:
 
 def without(traces: Traces, place: Place, column: str) -> Rewrite:
     return traces.without_in_json if place.is_json(column) else traces.without
-
-
-def make_table(pipeline: dlt.Pipeline) -> str:
-    """Make the table of what was forgotten, unless it is there. The load's id."""
-    return write(pipeline, resource(FORGOTTEN, COLUMNS, [], "append")).loads_ids[0]
 
 
 # --- who -----------------------------------------------------------------------------------------------------------

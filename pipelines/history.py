@@ -1,20 +1,23 @@
 """What a run adds to history: versions of definitions, and memberships from when to when.
 
-Both are kept after each load, from the rows that it brought or marked. What has been looked at is in dlt's state, committed
-with what is written, so that a run that fails leaves its rows to the next one.
+Both are kept after each load, from the rows that it brought or marked. What has been looked at is recorded with the run, once
+what there is to write is written: a run that fails leaves its rows to the next one, and to look twice changes nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from itertools import chain
+from typing import Final
 
 import dlt
+import pyarrow as pa
+from dlt.extract import DltResource
 
-from pipelines.absence import LOAD
-from pipelines.runs import Run
+from pipelines.runs import Looked, Run, looks
+from pipelines.schema import LOAD
 from pipelines.warehouse import Tables
 from sources.klaviyo.tables import DELETED_AT
 from sources.klaviyo.walk import Walk
@@ -51,20 +54,20 @@ class Looking:
         """By when rows of a load were there."""
         return self.run.now if self.is_own(load_id) else datetime.fromtimestamp(float(load_id), UTC)
 
-    def conditions(self, noted: Noted) -> Iterator[str]:
+    def conditions(self, before: Looked) -> Iterator[str]:
         """The SQL conditions of the rows to look at: those brought since, and others that were found to have vanished."""
-        brought = self.brought(noted)
+        brought = self.brought(before)
         yield brought
-        if noted.marked:
-            marked = min(noted.marked, self.run.started_at)
+        if before.marked:
+            marked = min(before.marked, self.run.started_at)
             yield f"({DELETED_AT} >= '{marked.isoformat()}' AND NOT {brought})"
 
-    def brought(self, noted: Noted) -> str:
+    def brought(self, before: Looked) -> str:
         """The SQL condition of the rows that loads have brought since."""
-        if not noted.through:
+        if not before.through:
             return "TRUE"
         # Another machine's clock may be behind the one that loaded last.
-        return f"({LOAD} > '{noted.through}' OR {LOAD} >= '{self.first_load_id or noted.through}')"
+        return f"({LOAD} > '{before.through}' OR {LOAD} >= '{self.first_load_id or before.through}')"
 
 
 @dataclass
@@ -73,40 +76,31 @@ class SweepLooking(Looking):
 
     notes: bool = False
 
-    def conditions(self, noted: Noted) -> Iterator[str]:  # noqa: ARG002 - it looks at its own rows, whatever was looked at before
+    def conditions(self, before: Looked) -> Iterator[str]:  # noqa: ARG002 - it looks at its own rows, whatever was looked at before
         yield f"({DELETED_AT} >= '{self.run.started_at.isoformat()}' OR {LOAD} >= '{self.first_load_id}')"
 
 
 class Noted:
-    """What has been looked at of a table, in dlt's state."""
+    """What has been looked at of one table, by runs before and by this one."""
 
-    def __init__(self, state: dict[str, Any], table: str) -> None:
-        self.state: dict[str, str] = state.setdefault("looked", {}).setdefault(table, {})
+    def __init__(self, looking: Looking, tables: Tables, kept_in: str, table: str) -> None:
+        self.looking = looking
+        self.of = (kept_in, table)
+        self.before = looks(tables, kept_in).get(table, Looked())
 
-    @property
-    def through(self) -> str:
-        """The last load whose rows have been looked at; all before, too."""
-        return self.state.get("through", "")
-
-    @property
-    def marked(self) -> datetime | None:
-        """Up to when rows that were marked have been looked at."""
-        return self.instant("marked")
-
-    @property
-    def whole(self) -> datetime | None:
-        """When the last look at all rows began."""
-        return self.instant("whole")
-
-    def instant(self, name: str) -> datetime | None:
-        noted = self.state.get(name)
-        return datetime.fromisoformat(noted) if noted else None
-
-    def add(self, looking: Looking, tables: Tables, *, sees_all: bool) -> None:
+    def add(self, tables: Tables, *, sees_all: bool) -> None:
         """Note that the run has looked at all there is."""
+        looking = self.looking
         schema = looking.pipeline.default_schema_name
         loads = tables.rows(f"SELECT max(load_id) FROM {tables.name('_dlt_loads')} WHERE schema_name = %s", schema)  # noqa: S608 - names are ours
-        self.state["through"] = max(self.through, str(loads[0][0] or ""))
-        self.state["marked"] = looking.run.started_at.isoformat()
-        if sees_all:
-            self.state["whole"] = looking.began.isoformat()
+        looking.run.looks[self.of] = Looked(
+            through=max(self.before.through, str(loads[0][0] or "")),
+            marked=looking.run.started_at,
+            whole=looking.began if sees_all else self.before.whole,
+        )
+
+
+def with_rows(rows: Iterator[pa.Table], made: Callable[[Iterator[pa.Table]], DltResource]) -> list[DltResource]:
+    """What loads the rows, if there are any: a package without rows takes as long as another."""
+    first = next(rows, None)
+    return [] if first is None else [made(chain([first], rows))]

@@ -18,7 +18,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from pendulum import DateTime
 
 from pipelines import definitions, memberships
-from pipelines.absence import mark_vanished
+from pipelines.absence import ABSENCE_COLUMNS, ABSENCES, mark_vanished
 from pipelines.drift import untold
 from pipelines.errors import ConfigurationError, Exit, RunError
 from pipelines.forgetting import with_tombstones
@@ -26,10 +26,11 @@ from pipelines.history import Looking
 from pipelines.identity import ACCOUNTS, claim, refused, whose
 from pipelines.known import WarehouseRows
 from pipelines.lateness import measured
+from pipelines.merges import MERGE_COLUMNS, MERGES
 from pipelines.policy import changed_tables, refuse_mixture, treat_what_is_gone
 from pipelines.progress import Watch
 from pipelines.reports import REPORT_NAMES, report_names, reporting
-from pipelines.runs import Run, record, states
+from pipelines.runs import RUN_TABLES, Run, commit, record, states
 from pipelines.schema import make_tables
 from pipelines.settings import Settings
 from pipelines.warehouse import SCHEMA, Tables, Warehouse, chain, destination_errors, explain
@@ -50,6 +51,9 @@ from sources.klaviyo.walk import Walk
 from sources.klaviyo.windows import Window
 
 log = logging.getLogger(__name__)
+
+JOURNAL: Final = {**RUN_TABLES, ABSENCES: ABSENCE_COLUMNS, MERGES: MERGE_COLUMNS}
+"""What every warehouse has beside what Klaviyo keeps."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +114,7 @@ def load(settings: Settings, warehouse: Warehouse, request: Request, watch: Watc
     try:
         pipeline = warehouse.pipeline()
         with destination_errors(warehouse):
-            make_tables(pipeline, every_table(settings.revision).values())
+            make_tables(pipeline, every_table(settings.revision).values(), JOURNAL)
         held = WarehouseRows(pipeline)
         settings = replace(settings, policy=with_tombstones(pipeline, settings.policy))
         extraction = extract(settings, request, held)
@@ -146,8 +150,9 @@ def load(settings: Settings, warehouse: Warehouse, request: Request, watch: Watc
                 refreshed=request.refreshed,
             )
             # Where nothing has ever been loaded there is nothing to look at.
-            history = [definitions.resource(looking), *memberships.resources(looking)] if pipeline.schema_names else []
-            record(pipeline, run, *history)
+            if pipeline.schema_names:
+                commit(pipeline, *definitions.resources(looking), *memberships.resources(looking))
+            record(pipeline, run)
     except (RunError, OSError) as error:
         failure = explain(error, warehouse)
         run.finish(failure.exit if isinstance(failure, RunError) else Exit.FAILED, str(failure))

@@ -13,7 +13,8 @@ import msgspec
 
 from pipelines.comparisons import VERIFICATIONS, Comparison, Comparisons, verification_rows
 from pipelines.errors import Exit, RunError
-from pipelines.runs import states, write
+from pipelines.journal import write
+from pipelines.runs import states
 from pipelines.schedule import read_until
 from pipelines.sweep import Sweeper
 from pipelines.warehouse import Tables, destination_errors

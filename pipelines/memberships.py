@@ -17,12 +17,14 @@ import dlt
 import pyarrow as pa
 from dlt.extract import DltResource
 
-from pipelines.absence import ABSENCES, LOAD
+from pipelines.absence import ABSENCES
 from pipelines.definitions import VERSIONS
-from pipelines.history import Looking, Noted
+from pipelines.history import Looking, Noted, with_rows
 from pipelines.intervals import ALIKE, LONG_AGO, Fact, Interval, Joined, Left, Missing, Shown, intervals
 from pipelines.merges import FORMER_PROFILE, MERGES
-from pipelines.warehouse import Tables
+from pipelines.runs import Looked
+from pipelines.schema import LOAD
+from pipelines.warehouse import Tables, utc
 from sources.klaviyo.resources import EVENTS, LISTS, METRICS
 from sources.klaviyo.spec import LOOKBACK
 from sources.klaviyo.tables import DELETED_AT, Column, Table, arrow_schema, column_hints
@@ -45,10 +47,11 @@ Pair = tuple[str, str]
 def resources(looking: Looking) -> list[DltResource]:
     """The tables of intervals, with what the run adds to them."""
     return [
-        Keeper(looking, walk, table).resource()
+        resource
         for walk in looking.walks
         for table in walk.tables
         if table.resource.cursor and table.resource.cursor.field == JOINED_AT
+        for resource in Keeper(looking, walk, table).resources()
     ]
 
 
@@ -103,12 +106,12 @@ class Keeper:
             Column("seen_at", "timestamp"),
         )
 
-    def resource(self) -> DltResource:
-        def written() -> Iterator[pa.Table]:
-            yield from self.write()
+    def resources(self) -> list[DltResource]:
+        return with_rows(self.write(), self.resource)
 
+    def resource(self, rows: Iterator[pa.Table]) -> DltResource:
         made: DltResource = dlt.resource(
-            written,
+            rows,
             name=self.name,
             columns=column_hints(self.columns, self.table.key),
             # All intervals of a pair are written at once, in place of those that were known.
@@ -119,7 +122,6 @@ class Keeper:
 
     def write(self) -> Iterator[pa.Table]:
         """Yield the intervals of the pairs of which there is news, and note what has then been looked at."""
-        noted = Noted(dlt.current.resource_state(), self.table.name)
         there = self.looking.pipeline.default_schema.tables
         if self.name not in there:
             yield arrow_schema(self.columns).empty_table()
@@ -128,15 +130,17 @@ class Keeper:
         with self.looking.pipeline.sql_client() as client:
             tables = Tables(client)
             self.index(tables, there)
+            noted = Noted(self.looking, tables, self.name, self.table.name)
+            before = noted.before
             tells = self.looking.notes and self.group == "list_id"
-            events = Telling(tables, self.looking, noted) if tells else None
-            for bucket in self.buckets(tables, noted, events):
-                found = self.look(tables, noted, events, bucket)
+            events = Telling(tables, self.looking, before) if tells else None
+            for bucket in self.buckets(tables, before, events):
+                found = self.look(tables, before, events, bucket)
                 rows = [row for pair in sorted(found.touched) for row in self.news(pair, found, events)]
                 if rows:
                     yield pa.Table.from_pylist(rows, schema=arrow_schema(self.columns))
             if self.looking.notes:
-                noted.add(self.looking, tables, sees_all=False)
+                noted.add(tables, sees_all=False)
             if events:
                 events.complain()
 
@@ -151,9 +155,9 @@ class Keeper:
                 # Rows of a load lie together: this costs next to nothing to keep.
                 tables.index(table, LOAD, using="brin")
 
-    def buckets(self, tables: Tables, noted: Noted, events: Telling | None) -> Iterator[str]:
+    def buckets(self, tables: Tables, before: Looked, events: Telling | None) -> Iterator[str]:
         """Yield SQL conditions that part the profiles of which there is news: memory does not grow with the account."""
-        sources = [(self.table.name, condition) for condition in self.looking.conditions(noted)]
+        sources = [(self.table.name, condition) for condition in self.looking.conditions(before)]
         sources += [(EVENTS.name, events.condition)] if events and events.metrics else []
         many = sum(tables.count(name, condition) for name, condition in sources)
         if many <= BUCKET:
@@ -168,10 +172,10 @@ class Keeper:
         }
         yield from (f"{ending} = {tables.literal(one)}" for one in sorted(endings))
 
-    def look(self, tables: Tables, noted: Noted, events: Telling | None, bucket: str) -> Found:
+    def look(self, tables: Tables, before: Looked, events: Telling | None, bucket: str) -> Found:
         found = Found()
         raw = tables.name(self.table.name)
-        for condition in self.looking.conditions(noted):
+        for condition in self.looking.conditions(before):
             news = tables.rows(
                 f"SELECT {self.group}, {self.profile} FROM {raw} WHERE {condition} AND {bucket}"  # noqa: S608 - as above
             )
@@ -179,10 +183,10 @@ class Keeper:
         for pair, fact in events.told(bucket) if events else ():
             found.told[pair].append(fact)
         found.touched |= found.told.keys()
-        if noted.marked:
+        if before.marked:
             for (profile,) in tables.rows(
                 f"SELECT profile_id FROM {tables.name(MERGES)} WHERE known_at >= %s AND {bucket}",  # noqa: S608 - as above
-                noted.marked,
+                before.marked,
             ):
                 found.merged.add(profile)
         profiles = {profile for _, profile in found.touched} | found.merged
@@ -259,7 +263,7 @@ class Keeper:
 class Telling:
     """The events that tell who joins and leaves lists."""
 
-    def __init__(self, tables: Tables, looking: Looking, noted: Noted) -> None:
+    def __init__(self, tables: Tables, looking: Looking, before: Looked) -> None:
         self.tables = tables
         self.metrics = {
             id_: TELLS[name]
@@ -267,10 +271,10 @@ class Telling:
                 f"SELECT id, name FROM {tables.name(METRICS.name)} WHERE name IN ({tables.literals(TELLS)})"  # noqa: S608 - names are ours
             )
         }
-        since = looking.brought(noted)
-        if noted.marked:
+        since = looking.brought(before)
+        if before.marked:
             # Joinings that were too young to be shown are looked at once more.
-            unsettled = (noted.marked - LOOKBACK).isoformat()
+            unsettled = (before.marked - LOOKBACK).isoformat()
             since = f"({since} OR datetime >= '{unsettled}')"
         # What has come to the survivor of a merge tells of the merged profile, and was told.
         own = f"profile_id IS NOT NULL AND {FORMER_PROFILE} IS NULL AND {DELETED_AT} IS NULL"
@@ -311,7 +315,3 @@ class Telling:
     def complain(self) -> None:
         for why, count in self.unclear.items():
             log.warning("%d events of joining or leaving a list tell nothing: %s", count, why)
-
-
-def utc(value: Any) -> Any:  # noqa: ANN401 - instants among other values
-    return value.astimezone(UTC) if isinstance(value, datetime) else value

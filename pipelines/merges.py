@@ -23,16 +23,8 @@ from urllib.parse import quote
 import msgspec
 from pendulum import DateTime
 
-from pipelines.absence import (
-    ABSENCES,
-    DELETED,
-    LOAD,
-    MERGED,
-    PARENT_GONE,
-    Absence,
-    absent_profiles,
-    mark,
-)
+from pipelines.absence import ABSENCES, DELETED, MERGED, PARENT_GONE, Absence, absent_profiles, mark
+from pipelines.schema import LOAD
 from pipelines.warehouse import Tables
 from sources.klaviyo.client import Client
 from sources.klaviyo.contract import Contract

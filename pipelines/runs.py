@@ -6,32 +6,33 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import reduce
 from typing import Any, Final
 from uuid import uuid4
 
 import dlt
 import pendulum
-import pyarrow as pa
-from dlt.common.pipeline import LoadInfo
 from dlt.extract import DltResource
 from pendulum import DateTime
 
 from pipelines.drift import CHANGE_COLUMNS, SCHEMA_CHANGES, change_row
 from pipelines.errors import Exit
+from pipelines.journal import Entries, write
 from pipelines.lateness import REREAD_COLUMNS, REREADS, Reread
-from pipelines.warehouse import SCHEMA
+from pipelines.warehouse import SCHEMA, Tables, utc
 from sources.klaviyo import ledger
 from sources.klaviyo.drift import Change
 from sources.klaviyo.extraction import FIELD_POLICIES
 from sources.klaviyo.sweeping import PREFIX
-from sources.klaviyo.tables import Column, arrow_schema, column_hints
+from sources.klaviyo.tables import Column
 from sources.klaviyo.tally import Tally
 from sources.klaviyo.windows import Window, intersection
 
 RUNS: Final = "etl_runs"
 RUN_RESOURCES: Final = "etl_run_resources"
 WINDOWS: Final = "etl_windows"
+LOOKS: Final = "etl_looks"
 
 RUN_COLUMNS: Final = (
     Column("run_id", "text"),
@@ -68,6 +69,34 @@ WINDOW_COLUMNS: Final = (
     Column("window_start", "timestamp"),
     Column("window_end", "timestamp"),
 )
+LOOK_COLUMNS: Final = (
+    Column("kept_in", "text"),
+    Column("table_name", "text"),
+    Column("through", "text"),
+    Column("marked_at", "timestamp"),
+    Column("whole_at", "timestamp"),
+)
+
+RUN_TABLES: Final = {
+    RUNS: RUN_COLUMNS,
+    RUN_RESOURCES: RUN_RESOURCE_COLUMNS,
+    REREADS: REREAD_COLUMNS,
+    SCHEMA_CHANGES: CHANGE_COLUMNS,
+    WINDOWS: WINDOW_COLUMNS,
+    LOOKS: LOOK_COLUMNS,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Looked:
+    """What of a table has been looked at for history."""
+
+    through: str = ""
+    """The last load whose rows have been looked at; all before, too."""
+    marked: datetime | None = None
+    """Up to when rows that were marked have been looked at."""
+    whole: datetime | None = None
+    """When the last look at all rows began."""
 
 
 @dataclass
@@ -92,6 +121,8 @@ class Run:
     """What was read again, and found late."""
     changes: list[Change] = field(default_factory=list)
     """What Klaviyo sends otherwise than the contract tells, and was not told before."""
+    looks: dict[tuple[str, str], Looked] = field(default_factory=dict)
+    """By the table in which history is kept and the one of which: what has been looked at by now."""
 
     def __post_init__(self) -> None:
         self.began = time.monotonic()
@@ -106,47 +137,66 @@ class Run:
         self.seconds = (self.finished_at - self.started_at).total_seconds()
 
 
-def record(pipeline: dlt.Pipeline, run: Run, *more: DltResource) -> None:
-    """Append the run to the run tables, say anew which windows are complete, and keep what else the run adds to history."""
+def record(pipeline: dlt.Pipeline, run: Run, *more: Entries) -> None:
+    """Add the run to the run tables, say anew which windows are complete, and what else the run has to tell."""
+    commit_policies(pipeline, run)
     write(
         pipeline,
-        resource(RUNS, RUN_COLUMNS, [run_row(run)], "append"),
-        dlt.resource(note_policies(run), name="field_policies"),
-        resource(RUN_RESOURCES, RUN_RESOURCE_COLUMNS, [tally_row(run, tally) for tally in run.tallies], "append"),
-        resource(REREADS, REREAD_COLUMNS, [one.row(run.id, run.started_at) for one in run.rereads], "append"),
-        resource(
-            SCHEMA_CHANGES, CHANGE_COLUMNS, [change_row(one, run.id, run.started_at) for one in run.changes], "append"
+        Entries(RUNS, RUN_COLUMNS, [run_row(run)]),
+        Entries(RUN_RESOURCES, RUN_RESOURCE_COLUMNS, [tally_row(run, tally) for tally in run.tallies]),
+        Entries(REREADS, REREAD_COLUMNS, [one.row(run.id, run.started_at) for one in run.rereads]),
+        Entries(SCHEMA_CHANGES, CHANGE_COLUMNS, [change_row(one, run.id, run.started_at) for one in run.changes]),
+        Entries(WINDOWS, WINDOW_COLUMNS, window_rows(pipeline), instead_of="TRUE"),
+        *(
+            Entries(LOOKS, LOOK_COLUMNS, [look_row(*of, look)], f"kept_in = '{of[0]}' AND table_name = '{of[1]}'")
+            for of, look in run.looks.items()
         ),
-        resource(WINDOWS, WINDOW_COLUMNS, window_rows(pipeline), "replace"),
         *more,
     )
 
 
-def note_policies(run: Run) -> Iterator[Any]:
-    """Commits, in dlt's state, what a change of the field policy has come to. No rows."""
-    dlt.current.source_state().setdefault(FIELD_POLICIES, {}).update(run.policies)
-    yield from ()
+def commit_policies(pipeline: dlt.Pipeline, run: Run) -> None:
+    """Commit, in dlt's state, what a change of the field policy has come to."""
+    if not run.policies:
+        return
+
+    def policies() -> Iterator[Any]:
+        dlt.current.source_state().setdefault(FIELD_POLICIES, {}).update(run.policies)
+        yield from ()
+
+    commit(pipeline, dlt.resource(policies, name="field_policies"))
 
 
-def write(pipeline: dlt.Pipeline, *rows: DltResource) -> LoadInfo:
-    """Load rows of our own, as one package."""
+def commit(pipeline: dlt.Pipeline, *resources: DltResource) -> None:
+    """Load what is not asked of Klaviyo, as one package, with the state that it leaves."""
 
     @dlt.source(name=SCHEMA, max_table_nesting=0)
-    def bookkeeping() -> list[DltResource]:
-        return [*rows]
+    def ours() -> list[DltResource]:
+        return [*resources]
 
-    return pipeline.run(bookkeeping())
+    if resources:
+        pipeline.run(ours())
 
 
-def resource(name: str, columns: tuple[Column, ...], rows: list[dict[str, Any]], disposition: str) -> DltResource:
-    table = pa.Table.from_pylist(rows, schema=arrow_schema(columns))
-    made: DltResource = dlt.resource(
-        [table],
-        name=name,
-        columns=column_hints(columns),
-        write_disposition=disposition,  # type: ignore[call-overload]  # plain dicts
+def looks(tables: Tables, kept_in: str) -> dict[str, Looked]:
+    """What runs before have looked at, by table."""
+    rows = tables.rows(
+        f"SELECT table_name, through, marked_at, whole_at FROM {tables.name(LOOKS)} WHERE kept_in = %s",  # noqa: S608 - names are ours
+        kept_in,
     )
-    return made
+    return {
+        name: Looked(through=through, marked=utc(marked), whole=utc(whole)) for name, through, marked, whole in rows
+    }
+
+
+def look_row(kept_in: str, table: str, look: Looked) -> dict[str, Any]:
+    return {
+        "kept_in": kept_in,
+        "table_name": table,
+        "through": look.through,
+        "marked_at": look.marked,
+        "whole_at": look.whole,
+    }
 
 
 def run_row(run: Run) -> dict[str, Any]:

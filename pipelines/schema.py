@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import dlt
 from dlt import Schema
 from dlt.common.schema.utils import new_table, normalize_table_identifiers
 
-from pipelines.absence import ABSENCE_COLUMNS, ABSENCES
-from pipelines.merges import MERGE_COLUMNS, MERGES
-from pipelines.runs import RUN_COLUMNS, RUNS
 from pipelines.warehouse import SCHEMA
 from sources.klaviyo.handing import Shape
 from sources.klaviyo.tables import Column, column_hints
 
-OWN_TABLES: Final = {RUNS: RUN_COLUMNS, ABSENCES: ABSENCE_COLUMNS, MERGES: MERGE_COLUMNS}
-"""What is written by more than recording a run."""
-
-LOAD_ID: Final = {"name": "_dlt_load_id", "data_type": "text", "nullable": False, "precision": 64}
+LOAD: Final = "_dlt_load_id"
+LOAD_ID: Final = {"name": LOAD, "data_type": "text", "nullable": False, "precision": 64}
 """As dlt adds it to what it loads."""
 
 
-def make_tables(pipeline: dlt.Pipeline, shapes: Iterable[Shape]) -> None:
-    """Make these and our own, with columns that they lack, all at once: loading a table without rows costs dlt much more."""
+def make_tables(pipeline: dlt.Pipeline, shapes: Iterable[Shape], journal: Mapping[str, tuple[Column, ...]]) -> None:
+    """Make these, with columns that they lack, all at once: loading a table without rows costs dlt much more."""
     schema = pipeline.default_schema if pipeline.default_schema_name else Schema(SCHEMA)
     lacking = [
         *(merged(shape) for shape in shapes if lacks(schema, shape.name, shape.columns)),
-        *(appended(name, columns) for name, columns in OWN_TABLES.items() if lacks(schema, name, columns)),
+        *(appended(name, columns) for name, columns in journal.items() if lacks(schema, name, columns)),
     ]
     for table in lacking:
         schema.update_table(normalize_table_identifiers(table, schema.naming))

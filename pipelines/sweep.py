@@ -24,15 +24,17 @@ from dlt.extract import DltResource
 from pendulum import DateTime
 
 from pipelines import memberships
-from pipelines.absence import LOAD, PARENT_GONE, absent_profiles, mark, note_returns
+from pipelines.absence import PARENT_GONE, absent_profiles, mark, note_returns
 from pipelines.errors import ConfigurationError, Exit, RunError
 from pipelines.forgetting import with_tombstones
 from pipelines.history import SweepLooking
+from pipelines.journal import Entries
 from pipelines.load import Request, load, load_packages, outcome
 from pipelines.merges import Merge, Merges
 from pipelines.progress import Watch
-from pipelines.runs import Run, record, resource, states
+from pipelines.runs import Run, commit, record, states
 from pipelines.schedule import SWEEPS, last_sweeps, read_until, turns
+from pipelines.schema import LOAD
 from pipelines.settings import Settings
 from pipelines.warehouse import Tables, Warehouse, destination_errors
 from sources.klaviyo import REVISION, contract
@@ -424,13 +426,10 @@ class Sweeper:
         rows = [row(run, one) for one in found.swept]
 
         with destination_errors(self.warehouse):
-            record(
-                pipeline,
-                run,
-                *self.intervals(pipeline, run, [sweep.of for sweep in sweeps if sweep.of.name in over]),
-                resource(SWEEPS, SWEEP_COLUMNS, rows, "append"),
-                dlt.resource(forget(names), name="sweeps_that_are_over"),
-            )
+            commit(pipeline, *self.intervals(pipeline, run, [sweep.of for sweep in sweeps if sweep.of.name in over]))
+            record(pipeline, run, Entries(SWEEPS, SWEEP_COLUMNS, rows))
+            # Last: a sweep that is not recorded yet is not over.
+            commit(pipeline, dlt.resource(forget(names), name="sweeps_that_are_over"))
             self.clear(pipeline, sweeps)
 
     def intervals(self, pipeline: dlt.Pipeline, run: Run, swept: Sequence[Resource]) -> list[DltResource]:
@@ -444,7 +443,7 @@ class Sweeper:
 
 
 def forget(names: Sequence[str]) -> Iterator[Any]:
-    """Drop dlt's state of sweeps, in the package that says how they came out."""
+    """Drop dlt's state of sweeps."""
     for name in names:
         dlt.current.resource_state(name).clear()
     yield from ()

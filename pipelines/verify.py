@@ -18,10 +18,11 @@ from pendulum import DateTime
 
 from pipelines.comparisons import VERIFICATIONS, Comparison, Comparisons, verification_rows
 from pipelines.errors import ConfigurationError, Exit, RunError
+from pipelines.journal import Entries, write
 from pipelines.load import Request, load
 from pipelines.member_counts import MemberCounts
 from pipelines.progress import Watch
-from pipelines.runs import resource, window_rows, write
+from pipelines.runs import window_rows
 from pipelines.settings import Settings
 from pipelines.warehouse import Tables, Warehouse, destination_errors
 from sources.klaviyo import contract
@@ -319,7 +320,7 @@ class Verifier:
             write(
                 self.warehouse.pipeline(),
                 verification_rows(found.at, found.made),
-                resource(VERIFIED_WINDOWS, WINDOW_COLUMNS, windows, "append"),
+                Entries(VERIFIED_WINDOWS, WINDOW_COLUMNS, windows),
             )
 
 

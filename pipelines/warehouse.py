@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -302,3 +303,8 @@ class Tables:
         name, of = self.column(f"{table}_by_{column}"), self.column(column)
         only = f" WHERE {of} IS NOT NULL" if sparse else ""
         self.execute(f"CREATE INDEX IF NOT EXISTS {name} ON {self.name(table)} USING {using} ({of}){only}")
+
+
+def utc(value: Any) -> Any:  # noqa: ANN401 - instants among other values
+    """In the zone of all our times, whichever a session reads in."""
+    return value.astimezone(UTC) if isinstance(value, datetime) else value
