@@ -120,11 +120,13 @@ def build_golden(workspace: Path) -> Built:
     build_duckdb(workspace, FIRST_LOAD, "--select", "+int_event", *NO_TESTS, *AS_OF)
     with duckdb.connect(str(workspace / FILE)) as database:
         database.execute("drop schema klaviyo cascade")
-    tampered = {**UNTOUCHED, "uuid": "changed without a load"}
+    tampered = {**UNTOUCHED, "profile_id": "changed without a load"}
     events = [tampered if one is UNTOUCHED else one for one in SECOND_LOAD["events"]]
     built = build_duckdb(workspace, {**SECOND_LOAD, "events": events}, *NO_TESTS, *AS_OF)
     with duckdb.connect(str(built.path)) as database:
-        database.execute("update klaviyo.events set uuid = null where id = ?", [UNTOUCHED["id"]])
+        database.execute(
+            "update klaviyo.events set profile_id = ? where id = ?", [UNTOUCHED["profile_id"], UNTOUCHED["id"]]
+        )
     return built
 
 

@@ -29,11 +29,12 @@ def test_every_model_builds_after_a_second_load(golden: Built) -> None:
 
 
 def test_an_incremental_run_has_the_rows_of_a_full_refresh_and_reads_only_what_is_new(golden: Built) -> None:
-    """What is incremental holds what its view does, and so a full refresh; all else is built anew from it.
+    """What is incremental holds of each event what its view does, and so a full refresh.
 
     While the second run read, a row looked otherwise than before and after: had it been read again, it would differ.
     """
-    columns = ", ".join(f'"{name}"' for name, _ in golden.columns("int_event"))
+    opened = {name for name, _ in golden.columns("stg_klaviyo__events")}
+    columns = ", ".join(f'"{name}"' for name, _ in golden.columns("int_event") if name in opened)
     view, table = (f"select {columns} from {name}" for name in ("stg_klaviyo__events", "int_event"))
     assert golden.query(f"select event_id from ({view} except all {table})") == []
     assert golden.query(f"select event_id from ({table} except all {view})") == []

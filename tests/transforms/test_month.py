@@ -23,6 +23,15 @@ FIRST: Final = datetime(2026, 6, 1, tzinfo=UTC)
 WEEKS: Final = 4
 PEOPLE: Final = ("ann", "bob", "cat", "dan", "eve")
 ABOUT: Final = ({"$message": "m1", "Campaign Name": "Spring sale"}, {"$message": "fm1", "$flow": "f1"})
+MOVED: Final = 3
+"""The week in which the account says otherwise what its events mean."""
+OTHERWISE: Final[Account] = {
+    "accounts": [{"id": "acc", "timezone": "Asia/Tokyo", "preferred_currency": "USD"}],
+    "metrics": [{**row, "name": "Opened Email"} if row["id"] == "clicked" else row for row in SHOP["metrics"]],
+    "campaign_messages": [
+        {**row, "campaign_id": "c9"} if row["id"] == "m1" else row for row in SHOP["campaign_messages"]
+    ],
+}
 LINKS: Final = ({"campaign": "c1", "campaign_message": "m1"}, {"flow": "f1", "flow_message": "fm1"})
 
 
@@ -34,17 +43,25 @@ class Month:
         self.events: dict[str, Row] = {}
         self.attributions: dict[str, Row] = {}
         self.seen: set[str] = set()
+        self.week = 0
 
     @property
     def account(self) -> Account:
+        moved = {
+            table: [{**row, "_dlt_load_id": str(MOVED)} for row in rows]
+            for table, rows in OTHERWISE.items()
+            if self.week >= MOVED
+        }
         return {
             **SHOP,
+            **moved,
             "events": [*SHOP["events"], *self.events.values()],
             "event_attributions": [*SHOP["event_attributions"], *self.attributions.values()],
         }
 
     def happen(self, week: int) -> None:
         """What is new, some of it late; and of what is there, some changed, gone, back, forgotten, or credited anew."""
+        self.week = week
         load, now = str(week), FIRST + timedelta(weeks=week)
         for number in range(40):
             late = timedelta(weeks=self.chance.randrange(week)) if number % 4 == 0 else timedelta()

@@ -83,7 +83,7 @@ def test_no_model_compares_all_pairs_of_rows(shop: Built, manifest: dict[str, An
     }
     plans = {name: repr(shop.query(f"explain {code}")) for name, code in of_tables.items()}
     assert len(plans) > 30
-    assert {name for name, plan in plans.items() if "BLOCKWISE_NL_JOIN" in plan} <= {"dim_metric"}
+    assert {name for name, plan in plans.items() if "BLOCKWISE_NL_JOIN" in plan} <= {"int_metric"}
 
 
 def test_names_too_long_for_postgres_are_those_that_dlt_shortens_them_to() -> None:

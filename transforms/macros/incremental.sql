@@ -20,6 +20,20 @@
 {%- endmacro %}
 
 
+{# Whether two columns hold different values, a null being a value like any other. #}
+{% macro differs(first, second) -%}
+  ({{ first }} <> {{ second }} or ({{ first }} is null) <> ({{ second }} is null))
+{%- endmacro %}
+
+
+{# A table that is filled anew where it is, so that the views over it stay; by one transaction, where there are any. #}
+{% macro empty_before_it_is_filled() -%}
+  {%- if execute and flags.INTROSPECT and is_incremental() -%}
+    delete from {{ this }} where true
+  {%- endif -%}
+{%- endmacro %}
+
+
 {# BigQuery knows no transaction of a delete and an insert. #}
 {% macro replacing_strategy() -%}
   {{ return('merge' if target.type == 'bigquery' else 'delete+insert') }}

@@ -24,13 +24,21 @@
 
 
 {% macro duckdb__json_text(column, key, among) -%}
-  {#- Every key of the column asks for the same list, so that each document is parsed once and not once per key. -#}
-  {%- set keys = among or [key] -%}
-  {%- set paths = [] -%}
+  {#- Every key of the column asks for the same structure, so that each document is parsed once and not once per key. -#}
+  {%- set keys = (among or [key]) | unique(case_sensitive=True) | list -%}
+  {%- set structure = [] -%}
   {%- for each in keys -%}
-    {%- do paths.append("'$.\"" ~ dbt.escape_single_quotes(each) ~ "\"'") -%}
+    {%- do structure.append(tojson(each) ~ ': "VARCHAR"') -%}
   {%- endfor -%}
-  replace(json_extract_string({{ column }}, [{{ paths | join(', ') }}])[{{ keys.index(key) + 1 }}], chr(0), '')
+  {%- set structure = dbt.string_literal(dbt.escape_single_quotes('{' ~ structure | join(', ') ~ '}')) -%}
+  {#- An escape is looked at as a whole, so that a backslash before `u0000` that is itself escaped stays. -#}
+  {%- set document -%}
+    case
+      when contains({{ column }}, '\u0000') then regexp_replace({{ column }}, '\\u0000|(\\.)', '\1', 'g')
+      else {{ column }}
+    end
+  {%- endset -%}
+  struct_extract_at(from_json({{ document }}, {{ structure }}), {{ keys.index(key) + 1 }})
 {%- endmacro %}
 
 

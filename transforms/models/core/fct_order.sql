@@ -5,7 +5,12 @@ revenue as (
 ),
 
 events as (
-    select * from {{ ref('int_event') }}
+    select
+        event_id,
+        item_count,
+        discount_codes
+    from {{ ref('fct_event') }}
+    where event_class = 'order'
 ),
 
 orders as (

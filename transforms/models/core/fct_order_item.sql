@@ -10,14 +10,13 @@ items as (
         events.currency,
         events.occurred_at,
         events.local_date,
-        details.product_id,
-        details.product_name,
-        details.sku,
-        details.variant_name,
-        details.quantity,
-        details.price
+        events.product_id,
+        events.product_name,
+        events.sku,
+        events.variant_name,
+        events.quantity,
+        events.price
     from {{ ref('fct_event') }} as events
-    inner join {{ ref('int_event') }} as details on events.event_id = details.event_id
     where events.event_class = 'order_item'
         and not events.is_future
 ),

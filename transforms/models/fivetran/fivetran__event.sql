@@ -9,6 +9,7 @@ events as (
 documents as (
     select
         event_id,
+        event_uuid,
         event_properties
     from {{ ref('stg_klaviyo__events') }}
 ),
@@ -44,7 +45,7 @@ final as (
         events.profile_id as person_id,
         events.variation_id as _variation,
         metrics.metric_name as type,
-        events.event_uuid as uuid,
+        documents.event_uuid as uuid,
         events.occurred_at as {{ reserved('datetime') }},
         events.occurred_at as {{ reserved('timestamp') }},
         cast(events.event_value as {{ raw_type('text') }}) as property_value,

@@ -8,10 +8,9 @@ events as (
         events.event_class,
         events.occurred_at,
         coalesce(events.campaign_message_id, events.flow_message_id) as message_id,
-        details.method,
-        details.form_id
+        events.method,
+        events.form_id
     from {{ ref('fct_event') }} as events
-    inner join {{ ref('int_event') }} as details on events.event_id = details.event_id
     where events.event_class in ('subscribed', 'unsubscribed')
         and events.channel is not null
         and events.profile_id is not null

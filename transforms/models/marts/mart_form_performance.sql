@@ -7,12 +7,11 @@ acts as (
         events.event_id,
         events.event_class,
         events.occurred_at,
-        details.form_id,
-        details.form_version_id
+        events.form_id,
+        events.form_version_id
     from {{ ref('fct_event') }} as events
-    inner join {{ ref('int_event') }} as details on events.event_id = details.event_id
     where events.event_class in ('form_viewed', 'form_submitted')
-        and details.form_id is not null
+        and events.form_id is not null
         and events.local_date is not null
         and not events.is_future
 ),

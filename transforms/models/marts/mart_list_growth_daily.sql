@@ -30,9 +30,8 @@ events as (
         events.event_class,
         events.occurred_at
     from {{ ref('fct_event') }} as events
-    inner join {{ ref('int_event') }} as details on events.event_id = details.event_id
-    left join lists on details.list_id = lists.list_id
-    left join named_lists on lower(trim(details.list_name)) = named_lists.list_name
+    left join lists on events.list_id = lists.list_id
+    left join named_lists on lower(trim(events.list_name)) = named_lists.list_name
     where events.event_class in ('list_joined', 'list_left')
         and events.profile_id is not null
         and events.occurred_at is not null

@@ -3,17 +3,16 @@ with
 seen as (
     select
         events.local_date,
-        details.product_id,
-        details.product_name,
-        details.sku,
+        events.product_id,
+        events.product_name,
+        events.sku,
         events.event_class,
         events.profile_id,
         coalesce(events.currency, account.currency, {{ no_currency() }}) as currency
     from {{ ref('fct_event') }} as events
-    inner join {{ ref('int_event') }} as details on events.event_id = details.event_id
     cross join ({{ the_account() }}) as account
     where events.event_class in ('product_viewed', 'cart_filled')
-        and details.product_id is not null
+        and events.product_id is not null
         and events.local_date is not null
         and not events.is_future
 ),
