@@ -54,7 +54,7 @@ def show(console: Console, path: Path) -> None:
     console.print(f"look around:  uv run python -c \"import duckdb; duckdb.connect('{path.name}').sql('…').show()\"")
 
 
-MARTS: Final = "select table_name from duckdb_tables() where schema_name = 'klaviyo_marts' order by 1"
+MARTS: Final = "select table_name from information_schema.tables where table_schema = 'klaviyo_marts' order by 1"
 
 
 def count(database: duckdb.DuckDBPyConnection, name: str) -> int:
