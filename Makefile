@@ -27,7 +27,7 @@ dialects: environment
 	$(UV) pip install --quiet --python .dialects dbt-core==1.11.16 dbt-bigquery==1.12.1 dbt-redshift==1.11.1 dbt-snowflake==1.12.3
 	$(RUN) pytest -n 0 tests/transforms/test_portable.py
 
-# Destinations that cannot run here, by what stands in for them, each with an environment of its own, as each driver has; and a lake, with
+# Destinations that cannot run here, by what stands in for them, each with an environment of its own, as each driver has; and lakes, with
 # extensions of DuckDB from packages: it may not be able to download them.
 destinations: environment
 	$(UV) venv --quiet --clear .destinations/bigquery-server
@@ -44,8 +44,10 @@ destinations: environment
 	$(UV) venv --quiet --clear .destinations/s3-server
 	$(UV) pip install --quiet --python .destinations/s3-server 'moto[s3,server]==5.2.5'
 	UV_PROJECT_ENVIRONMENT=.destinations/bigquery $(UV) sync --quiet --locked --extra postgres --extra bigquery
+	UV_PROJECT_ENVIRONMENT=.destinations/delta $(UV) sync --quiet --locked --extra postgres --extra delta
 	UV_PROJECT_ENVIRONMENT=.destinations/snowflake $(UV) sync --quiet --locked --extra postgres --extra snowflake
 	.destinations/bigquery/bin/python -m pytest -n 0 --record tests/destinations/test_entries.py tests/destinations/test_clouds.py
+	.destinations/delta/bin/python -m pytest -n 0 --record tests/destinations/test_entries.py tests/destinations/test_delta.py
 	.destinations/snowflake/bin/python -m pytest -n 0 --record tests/destinations/test_entries.py tests/destinations/test_clouds.py
 	$(RUN) pytest -n 0 --record tests/destinations/test_postgres.py tests/destinations/test_ducklake.py
 	$(RUN) python -m tests.destinations.proofs

@@ -40,6 +40,9 @@ def compact(warehouse: Warehouse, pipeline: dlt.Pipeline) -> None:
             rewrite_file(warehouse.path)
         elif warehouse.name == "ducklake":
             clean_lake(pipeline, warehouse.credentials)
+        elif warehouse.name == "delta":
+            with pipeline.sql_client() as client:
+                client.clean()
         else:
             vacuum(pipeline, datasets(warehouse))
 

@@ -22,7 +22,7 @@ from pipelines.runs import Run
 from pipelines.settings import Settings, instant
 from pipelines.signals import stopping_in_order
 from pipelines.sweep import Sweeper
-from pipelines.transform import refresh
+from pipelines.transform import environment, refresh
 from pipelines.verify import Verifier, is_due
 from pipelines.warehouse import Warehouse
 
@@ -57,6 +57,8 @@ def run_job(
 ) -> Ran:
     """One run under the destination's lock."""
     warn_of_the_end(settings.revision)
+    if with_marts:
+        environment(warehouse)  # refuses what could not be built, before anything is loaded
     with run_lock(warehouse):
         with stopping_in_order():
             with watching(console) as watch:

@@ -60,7 +60,7 @@ class Redaction:
         rows = self.tables.rows(
             f"SELECT c.table_name, c.column_name, c.data_type FROM {catalog}.COLUMNS c "  # noqa: S608 - names are ours
             f"JOIN {catalog}.TABLES t ON t.table_catalog = c.table_catalog AND t.table_schema = c.table_schema "
-            f"AND t.table_name = c.table_name WHERE t.table_type = 'BASE TABLE' "
+            f"AND t.table_name = c.table_name WHERE t.table_type = '{dialect.stored_as}' "
             f"AND c.table_catalog = {dialect.database} AND c.table_schema = %s ORDER BY 1, c.ordinal_position",
             folded,
         )

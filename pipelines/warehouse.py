@@ -43,7 +43,7 @@ DLT_SETTINGS: Final = {
 }
 
 
-DRIVERS: Final = ("psycopg2", "google.", "snowflake.")
+DRIVERS: Final = ("psycopg2", "google.", "snowflake.", "_internal")
 
 LAYERS: Final = ("staging", "stg", "marts", "fivetran")
 """Of schemas beside the raw tables': dlt's, and those of models."""
@@ -249,7 +249,8 @@ class Tables:
 
     @property
     def dialect(self) -> Dialect:
-        return DIALECTS[str(self.client.capabilities.sqlglot_dialect)]
+        own: Dialect | None = getattr(self.client, "dialect", None)
+        return own or DIALECTS[str(self.client.capabilities.sqlglot_dialect)]
 
     def literal(self, value: str) -> str:
         """A text in SQL. What it has of per cent signs would be taken for places of parameters."""

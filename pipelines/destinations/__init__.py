@@ -25,6 +25,8 @@ class Kind:
     """Whether its driver is an extra, of the same name."""
     adapter: str = ""
     """Of dbt, where it has another name."""
+    no_models: str = ""
+    """Why models cannot be built there, where they cannot."""
     profile: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     """What dbt's profile asks the environment for, each with where dlt's configuration has it."""
 
@@ -56,6 +58,7 @@ DESTINATIONS: Final = {
                 "KLAVIYO_DUCKLAKE_SESSION": "credentials.session",
             },
         ),
+        Kind(name="delta", no_models="dbt has no adapter that would build them as Delta tables"),
         Kind(
             name="motherduck",
             extra=False,
@@ -113,12 +116,11 @@ APPENDED: Final = (
 )
 REWRITTEN: Final = (
     "its files take no SQL, by which rows are marked as gone, swept and forgotten, so it would hold less than the others; "
-    "take ducklake, whose tables are Parquet files in a folder or a bucket, too"
+    "take ducklake or delta, whose tables are Parquet files in a folder or a bucket, too"
 )
 REFUSED: Final[Mapping[str, str]] = {
     "parquet": APPENDED,
     "filesystem": APPENDED,
-    "delta": REWRITTEN,
     "iceberg": REWRITTEN,
 }
 """What dlt can load to and we do not, with the reason."""

@@ -23,6 +23,8 @@ class Dialect:
     """Where the tables of a schema are told of."""
     database: str = "current_database()"
     """Which of the databases that are told of there is ours."""
+    stored_as: str = "BASE TABLE"
+    """What tables are called there."""
     cascade: str = "CASCADE"
     """Drops a table with the views on it."""
     vacuum: str = ""

@@ -7,7 +7,7 @@ well as tables: without the copy a load takes a third less CPU, and half as many
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from dlt.common.destination import DestinationCapabilitiesContext
 from dlt.common.destination.client import FollowupJobRequest, LoadJob
@@ -46,6 +46,8 @@ class UpsertJob(DuckDbCopyJob):
 class DirectClient(DuckDbClient):
     """Loads what is to be upserted from its files, and all else as dlt does."""
 
+    upsert_job: ClassVar = UpsertJob
+
     def should_load_data_to_staging_dataset(self, table_name: str) -> bool:
         staged: bool = super().should_load_data_to_staging_dataset(table_name)
         return staged and not is_upserted(self.prepare_load_table(table_name))
@@ -58,7 +60,7 @@ class DirectClient(DuckDbClient):
         restore: bool = False,  # noqa: FBT001, FBT002 - dlt's signature
     ) -> LoadJob:
         job = super().create_load_job(table, file_path, load_id, restore)
-        return UpsertJob(file_path, table) if isinstance(job, DuckDbCopyJob) and is_upserted(table) else job
+        return self.upsert_job(file_path, table) if isinstance(job, DuckDbCopyJob) and is_upserted(table) else job
 
     def _create_merge_followup_jobs(self, table_chain: Sequence[PreparedTableSchema]) -> list[FollowupJobRequest]:
         return [] if is_upserted(table_chain[0]) else super()._create_merge_followup_jobs(table_chain)

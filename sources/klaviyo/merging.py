@@ -32,9 +32,19 @@ def keep_history() -> None:
 
 def kept(statements: Sequence[str], columns: Sequence[str]) -> list[str]:
     """The MERGE statements, with other values for the columns of history where a row is there already."""
+    text = "\0".join(statements)
+    for column, value in history(columns).items():
+        if text.count(f"{column} = s.{column}") != 1:
+            raise RuntimeError(f"dlt's upsert no longer sets {column} as expected: its history would be lost")
+        text = text.replace(f"{column} = s.{column}", f"{column} = {value}")
+    return text.split("\0")
+
+
+def history(columns: Sequence[str]) -> dict[str, str]:
+    """By column, as escaped: what it becomes where the row `s` is merged into `d`, which is there already. None for tables without history."""
     escaped = {column.strip('"`[]').lower(): column for column in columns}
     if not {FIRST_SEEN_AT, CHANGED_AT, ROW_HASH} <= escaped.keys():
-        return [*statements]
+        return {}
     first, changed, digest = escaped[FIRST_SEEN_AT], escaped[CHANGED_AT], escaped[ROW_HASH]
     values = {
         first: f"d.{first}",
@@ -44,9 +54,4 @@ def kept(statements: Sequence[str], columns: Sequence[str]) -> list[str]:
         if name.startswith(FORMER):
             now = escaped[name.removeprefix(FORMER)]
             values[column] = f"coalesce(d.{column}, CASE WHEN d.{now} <> s.{now} THEN d.{now} END)"
-    text = "\0".join(statements)
-    for column, value in values.items():
-        if text.count(f"{column} = s.{column}") != 1:
-            raise RuntimeError(f"dlt's upsert no longer sets {column} as expected: its history would be lost")
-        text = text.replace(f"{column} = s.{column}", f"{column} = {value}")
-    return text.split("\0")
+    return values

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import duckdb
 import pytest
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 from sandbox.account import Account
+from tests.conftest import free_port
 from tests.destinations import story
+from tests.destinations.extensions import FOLDER
 
 
 @pytest.fixture
@@ -17,3 +27,32 @@ def account() -> Account:
 def record(request: pytest.FixtureRequest) -> bool:
     """Whether what is proven is noted for the page."""
     return bool(request.config.getoption("--record"))
+
+
+@pytest.fixture
+def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many connections are opened, and DuckDB would check an extension's signature in each."""
+    connect: Any = duckdb.connect
+
+    def without_a_check(*arguments: Any, config: dict[str, Any] | None = None, **more: Any) -> Any:
+        return connect(*arguments, config={"allow_unsigned_extensions": "true", **(config or {})}, **more)
+
+    monkeypatch.setattr(duckdb, "connect", without_a_check)
+
+
+@pytest.fixture
+def bucket() -> Iterator[str]:
+    """The address of a local S3 that has a bucket named `shop`."""
+    server = FOLDER.parent / "s3-server" / "bin" / "moto_server"
+    if not server.exists():
+        pytest.skip("`make destinations` has not brought a local S3")
+    address = f"http://127.0.0.1:{free_port()}"
+    process = subprocess.Popen([server, "-p", address.rpartition(":")[2]], stderr=subprocess.DEVNULL)
+    try:
+        patient = requests.Session()
+        patient.mount("http://", HTTPAdapter(max_retries=Retry(20, backoff_factor=0.2)))
+        patient.put(f"{address}/shop", timeout=30).raise_for_status()
+        yield address
+    finally:
+        process.kill()
+        process.wait()

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
-import duckdb
 import psycopg2
 import pytest
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.util import Retry
 
 from pipelines.errors import ConfigurationError, DestinationError
 from pipelines.forgetting import Eraser
@@ -23,8 +18,8 @@ from sandbox.account import Account
 from sandbox.server import Sandbox
 from sources.klaviyo.declaration import policy
 from sources.klaviyo.pseudonyms import Pseudonyms
-from tests.conftest import Job, free_port
-from tests.destinations.extensions import FOLDER, session
+from tests.conftest import Job
+from tests.destinations.extensions import session
 from tests.destinations.proofs import prove
 from tests.destinations.story import Story
 from tests.pipelines.person import ID, PLAIN, account_with_somebody, found_in_files
@@ -38,15 +33,8 @@ Lake = Callable[[str], Warehouse]
 
 
 @pytest.fixture
-def lake(job: Job, monkeypatch: pytest.MonkeyPatch) -> Lake:
+def lake(job: Job, unchecked: None, monkeypatch: pytest.MonkeyPatch) -> Lake:
     """Configures a lake with the given catalog."""
-    # dlt opens many connections, and DuckDB checks an extension's signature in each.
-    connect: Any = duckdb.connect
-
-    def unchecked(*arguments: Any, config: dict[str, Any] | None = None, **more: Any) -> Any:
-        return connect(*arguments, config={"allow_unsigned_extensions": "true", **(config or {})}, **more)
-
-    monkeypatch.setattr(duckdb, "connect", unchecked)
 
     def configured(catalog: str) -> Warehouse:
         of_catalog = {"sqlite": ("sqlite_scanner",), "postgresql": ("postgres_scanner",)}.get(
@@ -120,24 +108,6 @@ def told_in(job: Job, server: str) -> set[str]:
         assert "ducklake_snapshot" in dump
         (job.home / "dump.xml").write_text(dump)
     return {value for value, _ in found_in_files(job.home)}
-
-
-@pytest.fixture
-def bucket() -> Iterator[str]:
-    """The address of a local S3 that has a bucket named `shop`."""
-    server = FOLDER.parent / "s3-server" / "bin" / "moto_server"
-    if not server.exists():
-        pytest.skip("`make destinations` has not brought a local S3")
-    address = f"http://127.0.0.1:{free_port()}"
-    process = subprocess.Popen([server, "-p", address.rpartition(":")[2]], stderr=subprocess.DEVNULL)
-    try:
-        patient = requests.Session()
-        patient.mount("http://", HTTPAdapter(max_retries=Retry(20, backoff_factor=0.2)))
-        patient.put(f"{address}/shop", timeout=30).raise_for_status()
-        yield address
-    finally:
-        process.kill()
-        process.wait()
 
 
 def test_the_files_of_a_lake_may_lie_in_a_bucket(
