@@ -15,7 +15,7 @@ import pendulum
 from pendulum.tz.exceptions import InvalidTimezone
 
 from pipelines.schema import LOAD
-from pipelines.warehouse import Tables, Warehouse, destination_errors
+from pipelines.warehouse import Tables, Warehouse
 from sources.klaviyo.tables import DELETED_AT
 
 LEFT_BY_DBT: Final = frozenset({"target", "logs", "dbt_packages"})
@@ -45,8 +45,7 @@ class Basis:
 
 def read_basis(warehouse: Warehouse, project: Path) -> Basis:
     """As it is now. Rows that were changed by hand, under the id of the load that brought them, look unchanged."""
-    with destination_errors(warehouse), warehouse.pipeline().sql_client() as client:
-        tables = Tables(client)
+    with warehouse.tables() as tables:
         stands = {name: standing(tables, name) for name in modelled(project)}
         zones = tables.rows(f"SELECT max(timezone) FROM {tables.name('accounts')}")  # noqa: S608 - names are ours
     return Basis(
@@ -95,8 +94,7 @@ def today(zone: str) -> str:
 
 def read_record(warehouse: Warehouse) -> Basis | None:
     """What the models were made from; None where that is not known, as after a build that failed."""
-    with destination_errors(warehouse), warehouse.pipeline().sql_client() as client:
-        tables = Tables(client)
+    with warehouse.tables() as tables:
         rows = tables.rows(f"SELECT basis FROM {record(tables, warehouse)}")  # noqa: S608 - names are ours
     try:
         return msgspec.json.decode(str(rows[0][0]), type=Basis) if rows else None
@@ -105,8 +103,7 @@ def read_record(warehouse: Warehouse) -> Basis | None:
 
 
 def write_record(warehouse: Warehouse, basis: Basis) -> None:
-    with destination_errors(warehouse), warehouse.pipeline().sql_client() as client:
-        tables = Tables(client)
+    with warehouse.tables() as tables:
         name, types = record(tables, warehouse), tables.dialect
         # Not every warehouse makes tables within a transaction.
         tables.execute(f"CREATE TABLE IF NOT EXISTS {name} (built_at {types.instant}, basis {types.text})")

@@ -18,7 +18,7 @@ from pipelines.errors import Exit, RunError
 from pipelines.lifetime import notice
 from pipelines.notices import read_notices
 from pipelines.settings import Settings, read_settings
-from pipelines.warehouse import Warehouse, destination_errors
+from pipelines.warehouse import Warehouse
 from sources.klaviyo import contract
 from sources.klaviyo.errors import KlaviyoError, NotPermitted
 from sources.klaviyo.extraction import SETTLING
@@ -80,8 +80,8 @@ def worst(findings: list[Finding]) -> Exit:
 
 
 def reached(warehouse: Warehouse) -> Finding:
-    with destination_errors(warehouse), warehouse.onlooker().sql_client() as client:
-        client.execute_sql("SELECT 1")
+    with warehouse.tables() as tables:
+        tables.execute("SELECT 1")
     return Finding("destination", "ok", warehouse.place)
 
 

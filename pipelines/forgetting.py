@@ -168,8 +168,8 @@ def eraser(warehouse: Warehouse, how: str, *, dry: bool = False) -> Eraser:
 def forget_deleted(settings: Settings, warehouse: Warehouse) -> Forgetting:
     """Forget those whose profiles are known to have been deleted in Klaviyo, as the settings say."""
     assert settings.policy.pseudonyms is not None, "settings see to it"
-    with destination_errors(warehouse), warehouse.pipeline().sql_client() as client:
-        gone = [one.id for one in deleted_profiles(Tables(client)) if not is_pseudonym(one.id)]
+    with warehouse.tables() as tables:
+        gone = [one.id for one in deleted_profiles(tables) if not is_pseudonym(one.id)]
     if not gone:
         return Forgetting()
     return Eraser(warehouse, settings.policy.pseudonyms, settings.on_deletion).forget(gone, "deleted in Klaviyo")

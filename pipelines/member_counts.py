@@ -140,8 +140,7 @@ def counts(sweeper: Sweeper, of: Resource, parents: list[str], tally: Tally) -> 
 def held(sweeper: Sweeper, of: Resource, parents: list[str]) -> dict[str, int]:
     table = full_table(of, sweeper.contract)
     assert table.parent is not None
-    with destination_errors(sweeper.warehouse), sweeper.warehouse.onlooker().sql_client() as client:
-        tables = Tables(client)
+    with sweeper.warehouse.tables() as tables:
         parent = tables.column(table.parent)
         rows = tables.rows(
             f"SELECT {parent}, count(*) FROM {tables.name(of.name)} WHERE {DELETED_AT} IS NULL GROUP BY 1"  # noqa: S608 - names are ours

@@ -22,7 +22,7 @@ from pipelines.journal import Entries, write
 from pipelines.load import Request, load
 from pipelines.member_counts import MemberCounts
 from pipelines.progress import Watch
-from pipelines.runs import window_rows
+from pipelines.runs import WINDOWS, window_rows
 from pipelines.settings import Settings
 from pipelines.warehouse import Tables, Warehouse, destination_errors
 from sources.klaviyo import contract
@@ -112,8 +112,8 @@ class Verifier:
                 found.read_again = union(Window(hour, hour + STEP["hour"]) for _, hour in suspect)
                 self.read_again(found.read_again)
                 counted |= self.count_again({metric for metric, _ in suspect}, whole_days(found.read_again, windows))
-            with destination_errors(self.warehouse), self.warehouse.onlooker().sql_client() as client:
-                after = held(Tables(client), windows, "day")
+            with self.warehouse.tables() as tables:
+                after = held(tables, windows, "day")
         except KlaviyoError as error:
             raise RunError(str(error)) from error
         found.made = [*self.compare(counted, before, after)]
@@ -326,11 +326,10 @@ class Verifier:
 
 def is_due(warehouse: Warehouse) -> bool:
     """Whether events have been read, and the last verification was not today."""
-    pipeline = warehouse.onlooker()
-    if not any(row["resource"] == EVENTS.name for row in window_rows(pipeline)):
-        return False
-    with destination_errors(warehouse), pipeline.sql_client() as client:
-        last = last_verification(Tables(client))
+    with warehouse.tables() as tables:
+        if not tables.count(WINDOWS, f"resource = '{EVENTS.name}'"):
+            return False
+        last = last_verification(tables)
     return last is None or pendulum.now("UTC") - last.at >= EACH_DAY
 
 

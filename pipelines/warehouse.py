@@ -158,18 +158,27 @@ class Warehouse:
         """A pipeline to look with, beside a run that may be under way."""
         return self.synced(self.workspace.with_suffix(".look"))
 
+    @contextmanager
+    def tables(self) -> Iterator[Tables]:
+        """The tables, for SQL alone: without what dlt knows of them, which takes long to read."""
+        with destination_errors(self), self.unsynced(self.workspace.with_suffix(".sql")).sql_client() as client:
+            yield Tables(client)
+
     def synced(self, workspace: Path) -> dlt.Pipeline:
+        pipeline = self.unsynced(workspace)
+        with destination_errors(self):
+            # Without data this does what sync_destination does, and the first load does not do it once more.
+            pipeline.run()
+        return pipeline
+
+    def unsynced(self, workspace: Path) -> dlt.Pipeline:
         shutil.rmtree(workspace, ignore_errors=True)
-        pipeline = dlt.pipeline(
+        return dlt.pipeline(
             PIPELINE,
             destination=self.destination(self.credentials),
             dataset_name=self.dataset,
             pipelines_dir=str(workspace),
         )
-        with destination_errors(self):
-            # Without data this does what sync_destination does, and the first load does not do it once more.
-            pipeline.run()
-        return pipeline
 
 
 def file_named() -> Any:  # noqa: ANN401 - a text, or a section

@@ -107,12 +107,11 @@ class Job:
             from pipelines.settings import read_settings
             from pipelines.signals import stopping_in_order
             from pipelines.verify import last_verification
-            from pipelines.warehouse import Tables, destination_errors
 
             with run_lock(warehouse), stopping_in_order():
                 code = verify_when_due(printing(), read_settings(), warehouse)
-                with destination_errors(warehouse), warehouse.onlooker().sql_client() as client:
-                    last = last_verification(Tables(client))
+                with warehouse.tables() as tables:
+                    last = last_verification(tables)
             said = DIFFERENCES.format(dataset=warehouse.dataset, at=last.at) if last and last.differs else ""
             return Ended(exit=int(code), said=said, tables={})
 
@@ -162,10 +161,8 @@ def settle(*steps: Ended) -> None:
 def tables_of(warehouse: Warehouse, runs: Sequence[Run]) -> dict[str, Table]:
     """What runs did to each table of the dataset, by its name there."""
     from pipelines.status import count
-    from pipelines.warehouse import Tables, destination_errors
 
-    with destination_errors(warehouse), warehouse.onlooker().sql_client() as client:
-        there = Tables(client)
+    with warehouse.tables() as there:
         return {
             f"{warehouse.dataset}.{name}": Table(
                 status=tally.status,
