@@ -10,6 +10,7 @@ The allowance is what our share of the limit by the minute lets pass in the whol
 from __future__ import annotations
 
 import argparse
+import os
 import threading
 import time
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ import pendulum
 
 from benchmarks.scenarios import PORT
 from benchmarks.served import Served
+from benchmarks.usage import peak_mb
 from sources.klaviyo import REVISION, contract
 from sources.klaviyo.client import Client
 from sources.klaviyo.limits import Limiter
@@ -89,7 +91,7 @@ def main() -> None:
         )
         print(
             f"{options.collection}: {rows:,} rows, {sum(asked.values()):,} requests in {seconds:.1f} s "
-            f"({time.process_time() - cpu:.1f} s of CPU, the sandbox {served.cpu:.1f}); {sampled.most} lanes, busy {sampled.busy:.1%}; "
+            f"({time.process_time() - cpu:.1f} s of CPU, the sandbox {served.cpu:.1f}; {peak_mb(os.getpid()):.0f} MB at most); {sampled.most} lanes, busy {sampled.busy:.1%}; "
             f"{asked[200] / seconds:.1f} pages a second, {taken}; "
             f"refused {asked[429]} ({asked[429] / max(sum(asked.values()), 1):.2%})"
         )
