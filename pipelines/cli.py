@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, NoReturn
@@ -89,10 +89,11 @@ def account_command(
     log_format: LogFormat = LogFormat.TEXT,
     *,
     loading: bool = False,
+    writing: bool = False,
 ) -> Iterator[str]:
     """A command about one account, whose name it is given. Where several are chosen, it is done in a process for each instead.
 
-    What is about no destination is for one account at a time.
+    What is about no destination is for one account at a time. What writes to one has the shared dataset, if there is one, put together afterwards.
     """
     with command(log_format):
         from pipelines.accounts import chosen, of_account
@@ -106,8 +107,25 @@ def account_command(
             raise typer.Exit(run_for_each(accounts, destination, console, loading=loading))
         name = accounts[0] if accounts else ""
         log_as(log_format, name)
-        with of_account(name):
+        with of_account(name), shared_afterwards(destination) if writing else nullcontext():
             yield name
+
+
+@contextmanager
+def shared_afterwards(destination: str) -> Iterator[None]:
+    """Put together what all accounts have, as one of them may have more now. Raises ConfigurationError where that cannot be done."""
+    from pipelines.sharing import configured
+
+    sharing = configured(destination)
+    ending: typer.Exit | None = None
+    try:
+        yield
+    except typer.Exit as error:
+        ending = error
+    if sharing and (ending is None or Exit(ending.exit_code).goes_on):
+        console.print(str(sharing.share() or f"dataset {sharing.dataset}: left to the run that has the database"))
+    if ending:
+        raise ending
 
 
 def fail(message: str, code: Exit) -> NoReturn:
@@ -137,7 +155,7 @@ def run(
 
     Example: klaviyo-etl run --select events,profiles --start 2026-01-01 --end 2026-02-01
     """
-    with account_command(account, destination, log_format, loading=True) as name:
+    with account_command(account, destination, log_format, loading=True, writing=True) as name:
         from pipelines.job import requested, run_job
         from pipelines.notices import read_notices
         from pipelines.settings import read_settings
@@ -228,7 +246,7 @@ def transform_command(
 
     Example: klaviyo-etl transform --select mart_daily_kpi
     """
-    with account_command(account, destination, log_format):
+    with account_command(account, destination, log_format, writing=True):
         from pipelines.job import names
         from pipelines.lock import run_lock
         from pipelines.transform import transform
@@ -294,7 +312,7 @@ def verify(
 
     Example: klaviyo-etl verify --start 2026-01-01 --end 2026-02-01
     """
-    with account_command(account, destination, log_format):
+    with account_command(account, destination, log_format, writing=True):
         from pipelines.identity import check
         from pipelines.lock import run_lock
         from pipelines.member_counts import MemberCounts
@@ -344,7 +362,7 @@ def sweep(
 
     Example: klaviyo-etl sweep --select profiles --dry-run
     """
-    with account_command(account, destination, log_format):
+    with account_command(account, destination, log_format, writing=True):
         from pipelines.dry_sweep import dry_sweep
         from pipelines.identity import check
         from pipelines.job import names
@@ -389,7 +407,7 @@ def forget(
 
     Example: klaviyo-etl forget --dry-run --how purge anna@example.com
     """
-    with account_command(account, destination, log_format):
+    with account_command(account, destination, log_format, writing=True):
         from pipelines.forgetting import eraser
         from pipelines.lock import run_lock
         from pipelines.report import print_forgetting

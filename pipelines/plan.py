@@ -215,7 +215,7 @@ def looking(warehouse: Warehouse) -> Iterator[Any]:
 
 def read_only(warehouse: Warehouse) -> Any:  # noqa: ANN401 - dlt's factory type is not exported
     if warehouse.path is None:
-        return warehouse.destination
+        return warehouse.destination(warehouse.credentials)
     return duckdb(credentials=DuckDbCredentials(str(warehouse.path), read_only=True))
 
 

@@ -88,8 +88,10 @@ def let_go(warehouse: Warehouse) -> None:
 
 def environment(warehouse: Warehouse) -> dict[str, str]:
     """What `transforms/profiles.yml` asks the environment for. Raises ConfigurationError where models cannot be built."""
-    if warehouse.kind.no_models:
-        raise ConfigurationError(f"no models on {warehouse.name}: {warehouse.kind.no_models}; run with --no-transform")
+    if not warehouse.kind.database:
+        raise ConfigurationError(
+            f"no models can be built on {warehouse.name}: it has no database to build them in; run with --no-transform"
+        )
     known = {"KLAVIYO_DATASET": warehouse.dataset, "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
     if warehouse.path:
         return known | {"KLAVIYO_DUCKDB_PATH": str(warehouse.path)}

@@ -25,8 +25,8 @@ class Kind:
     """Whether its driver is an extra, of the same name."""
     adapter: str = ""
     """Of dbt, where it has another name."""
-    no_models: str = ""
-    """Why models cannot be built there, where they cannot."""
+    database: bool = True
+    """Whether there is one, in which models and views can be made."""
     profile: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     """What dbt's profile asks the environment for, each with where dlt's configuration has it."""
 
@@ -58,7 +58,7 @@ DESTINATIONS: Final = {
                 "KLAVIYO_DUCKLAKE_SESSION": "credentials.session",
             },
         ),
-        Kind(name="delta", no_models="dbt has no adapter that would build them as Delta tables"),
+        Kind(name="delta", database=False),
         Kind(
             name="motherduck",
             extra=False,

@@ -117,7 +117,9 @@ def test_a_change_that_fails_half_way_is_not_written(job: Job, folder: Path) -> 
             assert tables.rows("SELECT id FROM tags") == []
             raise ZeroDivisionError
         assert tables.rows("SELECT id FROM tags ORDER BY id") == held
-    assert deltalake.DeltaTable(folder / "klaviyo" / "tags").version() == before
+        assert deltalake.DeltaTable(folder / "klaviyo" / "tags").version() == before
+        tables.execute("DELETE FROM tags WHERE id = %s", held[0][0])
+        assert tables.rows("SELECT id FROM tags ORDER BY id") == held[1:]
 
 
 def test_few_rows_that_change_leave_the_files_of_others_alone(job: Job, folder: Path) -> None:

@@ -113,11 +113,14 @@ def test_accounts_are_loaded_by_one_run_without_mixing_and_one_that_fails_stops_
         done = two.cli(
             "run", "--no-transform", "--no-sweep", "--log-format", "json",
             NOTIFICATIONS__PING_URL=f"{watcher.url}/ping", NOTIFICATIONS__WEBHOOK_URL=f"{watcher.url}/chat",
+            SOURCES__KLAVIYO__SHARED_DATASET="klaviyo",
         )  # fmt: skip
         told = [(one.method, one.path) for one in watcher.asked]
         texts = [json.loads(one.body)["text"] for one in watcher.asked if one.body]
     assert done.returncode == 2, done.stderr
     assert_not_mixed(two)
+    assert "views of north, south; west is left out: it has loaded nothing yet" in " ".join(done.stdout.split())
+    assert two.ids("klaviyo", "events") == two.ids("klaviyo_north", "events") | two.ids("klaviyo_south", "events")
     lines = [json.loads(line) for line in done.stderr.splitlines()]
     assert {line["account"]: line["exit_code"] for line in lines if line.get("event") == "account_ended"} == {
         "north": 0,
