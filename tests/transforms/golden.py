@@ -107,6 +107,8 @@ def action(id_: str, type_: str, links: Row, data: Row) -> Row:
 REPORTED: Final = {"recipients": 5.0, "delivered": 4.0, "bounced": 1.0, "opens": 4.0, "opens_unique": 3.0}
 OF_NOBODY: Final = {"variation": "", "send_channel": "email", "conversion_metric_id": "order"}
 
+MEDIUM: Final = {"definition__custom_tracking_params": [{"param": "utm_medium", "value": "email"}]}
+
 ADDED: Final[Account] = {
     "metrics": [{"id": id_, "name": name, "integration": KLAVIYO} for id_, name in MORE_METRICS.items()],
     "profiles": [
@@ -127,8 +129,26 @@ ADDED: Final[Account] = {
         {"list_id": "gl1", "profile_id": "max", "joined_group_at": june(2, "12:00")},
         {"list_id": "gl1", "profile_id": "nia", "joined_group_at": june(1, "12:00"), "_deleted_at": june(15, "10:00")},
     ],
-    "campaigns": [{"id": "gc1", "name": "June sale", "status": "Sent", "send_time": june(1, "14:00")}],
-    "campaign_messages": [message("gm1", "gc1", "email", subject="June!")],
+    "campaigns": [
+        {
+            "id": "gc1",
+            "name": "June sale",
+            "status": "Sent",
+            "send_time": june(1, "14:00"),
+            "tracking_options__custom_tracking_params": [
+                {"type": "static", "value": "email", "name": "utm_medium"},
+                {"type": "dynamic", "value": "campaign_name", "name": "utm_campaign"},
+                {"type": "static", "value": "again", "name": "utm_medium"},
+            ],
+        }
+    ],
+    "campaign_messages": [
+        {
+            **message("gm1", "gc1", "email", subject="June!"),
+            "send_times": [{"datetime": june(1, "14:00"), "is_local": True}, {"datetime": june(2, "14:00")}],
+        },
+        {**message("gm2", "gc2", "email"), "definition__send_options__send_time": june(3, "14:00")},
+    ],
     "flows": [{"id": "gf1", "name": "Hello", "status": "live", "trigger_type": "Added to List"}],
     "flow_actions": [
         action("ga1", "send-email", {"next": "ga2"}, {}),
@@ -136,7 +156,7 @@ ADDED: Final[Account] = {
         action("ga3", "send-email", {"next": None}, {}),
     ],
     "flow_messages": [
-        {"id": "gfm1", "flow_action_id": "ga1", "channel": "email", "definition__name": "Hello 1"},
+        {"id": "gfm1", "flow_action_id": "ga1", "channel": "email", "definition__name": "Hello 1", **MEDIUM},
         {"id": "gfm2", "flow_action_id": "ga3", "channel": "email", "definition__name": "Hello 2"},
     ],
     "forms": [{"id": "gform", "name": "Popup"}],

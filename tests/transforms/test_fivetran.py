@@ -48,11 +48,14 @@ READ_BY_THE_PACKAGE: Final = {
 KEYS: Final = {
     "campaign_list": ("campaign_id", "list_id"),
     "campaign_message": ("id", "campaign_id", "template_id"),
+    "campaign_message_send_time": ("campaign_message_id", "datetime"),
     "campaign_tag": ("campaign_id", "tag_id"),
+    "campaign_tracking_utm_param": ("campaign_id", "name"),
     "coupon": ("id",),
     "coupon_code": ("id", "coupon_id", "person_id"),
     "email_template": ("id",),
     "flow_action": ("id", "flow_id"),
+    "flow_action_tracking_utm_param": ("flow_action_id", "name"),
     "flow_message": ("id", "flow_action_id", "template_id"),
     "flow_tag": ("flow_id", "tag_id"),
     "form": ("id",),
@@ -119,6 +122,29 @@ def test_every_event_has_its_row_and_what_is_gone_is_marked_with_when(shop: Buil
         "select id, _fivetran_deleted, _fivetran_synced from klaviyo_fivetran.event"
         f" where id in ('{VANISHED['id']}', 'order bob') order by id"
     ) == [("order bob", False, FIRST_LOAD), ("vanished", True, datetime.fromisoformat(THE_20TH))]
+
+
+def test_what_klaviyo_lists_within_a_row_has_rows_of_its_own(golden: Built) -> None:
+    asked = {
+        "campaign_tracking_utm_param": "campaign_id, name, type, value",
+        "flow_action_tracking_utm_param": "flow_action_id, name, value",
+        "campaign_message_send_time": 'campaign_message_id, "datetime", is_local',
+    }
+    told = {
+        table: golden.query(f"select {row} from klaviyo_fivetran.{table} order by 1, 2") for table, row in asked.items()
+    }
+    assert told == {
+        "campaign_tracking_utm_param": [
+            ("gc1", "utm_campaign", "dynamic", "campaign_name"),
+            ("gc1", "utm_medium", "static", "email"),
+        ],
+        "flow_action_tracking_utm_param": [("ga1", "utm_medium", "email")],
+        "campaign_message_send_time": [
+            ("gm1", datetime(2026, 6, 1, 14, tzinfo=UTC), True),
+            ("gm1", datetime(2026, 6, 2, 14, tzinfo=UTC), False),
+            ("gm2", datetime(2026, 6, 3, 14, tzinfo=UTC), None),
+        ],
+    }
 
 
 def test_properties_become_columns_when_they_are_named(shop: Built, tmp_path: Path) -> None:

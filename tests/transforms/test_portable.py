@@ -30,16 +30,19 @@ EVERYWHERE: Final = {
 }  # fmt: skip
 OWN: Final = {
     "bigquery": {
-        "current_timestamp", "date", "date_add", "date_diff", "json_query", "json_value", "regexp_contains",
-        "safe_cast", "safe_divide", "safe_ordinal", "split", "string_agg", "strpos", "timestamp_diff",
+        "current_timestamp", "date", "date_add", "date_diff", "json_query", "json_query_array", "json_value",
+        "regexp_contains",
+        "safe_cast", "safe_divide", "safe_offset", "safe_ordinal", "split", "string_agg", "strpos", "timestamp_diff",
         "timestamp_micros", "timestamp_trunc",
     },
     "snowflake": {
-        "as_object", "convert_timezone", "current_timestamp", "date_trunc", "dateadd", "datediff", "get", "hour",
+        "as_array", "as_object", "convert_timezone", "current_timestamp", "date_trunc", "dateadd", "datediff", "get",
+        "hour",
         "listagg", "position", "regexp_like", "split_part", "to_date", "try_parse_json", "try_to_decimal", "try_to_double",
     },
     "redshift": {
-        "convert_timezone", "date_trunc", "getdate", "json_extract_path_text", "listagg", "position",
+        "convert_timezone", "date_trunc", "getdate", "json_extract_array_element_text", "json_extract_path_text",
+        "listagg", "position",
         "split_part", "strpos",
     },
 }  # fmt: skip

@@ -61,3 +61,15 @@
         {{ json_text(column, key, keys.values() | list) }} as {{ name }},
   {%- endfor %}
 {%- endmacro %}
+
+
+{# The rows of a relation, one for each item of a JSON array in a column, which are few: a hundred at most. #}
+{% macro fivetran_items(relation, column) -%}
+  select
+        {{ relation }}.*,
+        numbers.number as place,
+        {{ json_item(relation ~ '.' ~ column, 'numbers.number') }} as item
+    from {{ relation }}
+    cross join {{ numbers(2) }}
+    where {{ json_item(relation ~ '.' ~ column, 'numbers.number') }} is not null
+{%- endmacro %}

@@ -76,3 +76,40 @@
 {% macro redshift__json_text(column, key, among) -%}
   json_extract_path_text({{ column }}, {{ dbt.string_literal(dbt.escape_single_quotes(key)) }}, true)
 {%- endmacro %}
+
+
+{# One item of a JSON array, counted from 0, as JSON; null where there is none, and where the column holds no array. #}
+{% macro json_item(column, number) -%}
+  {{ return(adapter.dispatch('json_item', 'klaviyo_etl')(column, number)) }}
+{%- endmacro %}
+
+
+{% macro default__json_item(column, number) -%}
+  json_extract_array_element_text({{ column }}, {{ number }}, true)
+{%- endmacro %}
+
+
+{% macro duckdb__json_item(column, number) -%}
+  json_extract({{ column }}, '$[' || {{ number }} || ']')
+{%- endmacro %}
+
+
+{% macro postgres__json_item(column, number) -%}
+  cast({{ column }} as json) -> {{ number }}
+{%- endmacro %}
+
+
+{# As Postgres, whose macro would else be taken. #}
+{% macro redshift__json_item(column, number) -%}
+  {{ default__json_item(column, number) }}
+{%- endmacro %}
+
+
+{% macro bigquery__json_item(column, number) -%}
+  json_query_array({{ column }})[safe_offset({{ number }})]
+{%- endmacro %}
+
+
+{% macro snowflake__json_item(column, number) -%}
+  cast(get(as_array(try_parse_json({{ column }})), {{ number }}) as varchar)
+{%- endmacro %}
