@@ -171,11 +171,17 @@ ADDED: Final[Account] = {
         }
     ],
     "catalog_items": [{"id": "$custom:::$default:::11", "external_id": "11", "title": "Straw hat"}],
-    "coupons": [{"id": "gk1", "external_id": "SUMMER"}],
+    "coupons": [
+        {"id": "gk1", "external_id": "SUMMER"},
+        {"id": "gk2", "external_id": "UNTOLD"},
+        {"id": "gk3", "external_id": "UNUSED"},
+    ],
     "coupon_codes": [
         {"id": "SUMMER-1", "coupon_id": "gk1", "unique_code": "SUMMER-1", "status": "USED"},
         {"id": "SUMMER-2", "coupon_id": "gk1", "unique_code": "SUMMER-2", "status": "ASSIGNED_TO_PROFILE"},
         {"id": "SUMMER-3", "coupon_id": "gk1", "unique_code": "SUMMER-3", "status": "UNASSIGNED"},
+        {"id": "UNTOLD-1", "coupon_id": "gk2", "unique_code": "UNTOLD-1", "status": "USED"},
+        {"id": "UNUSED-1", "coupon_id": "gk3", "unique_code": "UNUSED-1", "status": "ASSIGNED_TO_PROFILE"},
     ],
     # Klaviyo reports one open and one order more than there are events of, and a message that is not loaded.
     "campaign_values": [

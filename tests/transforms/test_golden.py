@@ -244,6 +244,8 @@ def test_coupons_are_known_by_their_codes_and_by_their_name(money: Any) -> None:
     ) == [
         (None, "FRIEND", 0, 0, 0, 0, None, 1, 0, 1, 30),
         ("SUMMER", None, 3, 2, 1, 1, 0.5, 2, 1, 1, 130),
+        ("UNTOLD", None, 1, 1, 1, 0, None, 0, 0, 0, 0),
+        ("UNUSED", None, 1, 1, 0, 0, 0, 0, 0, 0, 0),
     ]
 
 

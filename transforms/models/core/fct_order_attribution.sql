@@ -1,12 +1,3 @@
-{%- set windows = var('klaviyo_attribution_windows') -%}
-{%- set longest_days = [] -%}
-{%- for classes in windows.values() -%}
-    {%- for hours in classes.values() -%}
-        {%- do longest_days.append((hours / 24) | round(0, 'ceil') | int) -%}
-    {%- endfor -%}
-{%- endfor -%}
-{%- set longest_days = longest_days | max -%}
-
 with
 
 orders as (
@@ -32,16 +23,7 @@ touches as (
         touches.event_class,
         touches.occurred_at,
         touches.sent_at,
-        case touches.channel
-            {%- for channel, classes in windows.items() %}
-            when '{{ channel }}' then
-                case touches.event_class
-                    {%- for class, hours in classes.items() %}
-                    when '{{ class }}' then {{ hours }}
-                    {%- endfor %}
-                end
-            {%- endfor %}
-        end as window_hours,
+        {{ attribution_window('touches.channel', 'touches.event_class') }} as window_hours,
         {{ local_date('touches.sent_at', "'UTC'") }} as sent_on
     from {{ ref('int_message_event') }} as touches
     inner join customers on touches.profile_id = customers.profile_id
@@ -61,7 +43,7 @@ days as (
     from touches
     cross join {{ numbers(2) }}
     where touches.window_hours is not null
-        and numbers.number <= {{ longest_days }}
+        and numbers.number <= {{ longest_attribution_window() }}
 ),
 
 credited as (
@@ -189,9 +171,11 @@ final as (
         shared.weight,
         cast(
             case
-                when place = 1
-                    then shared.gross_amount - (sum(share) over (partition by shared.order_event_id, model) - share)
-                else share
+                when shared.place = 1
+                    then
+                        shared.gross_amount
+                        - (sum(shared.share) over (partition by shared.order_event_id, shared.model) - shared.share)
+                else shared.share
             end as decimal(18, 4)
         ) as credited_amount,
         orders.currency,

@@ -83,22 +83,20 @@ opened as (
 events as (
     select
         opened.*,
-        true as is_opened
-        {%- for column in reckoned %},
-        cast(null as {{ raw_type('date' if column == 'local_date' else 'text') }}) as known_{{ column }}
+        {%- for column in reckoned %}
+        cast(null as {{ raw_type('date' if column == 'local_date' else 'text') }}) as known_{{ column }},
         {%- endfor %}
+        true as is_opened
     from opened
 
     union all
 
     select
-        {%- for column in lifted %}
-        known.{{ column }},
+        known.{{ lifted | join(',\n        known.') }},
+        {%- for column in reckoned %}
+        known.{{ column }} as known_{{ column }},
         {%- endfor %}
         false as is_opened
-        {%- for column in reckoned %},
-        known.{{ column }} as known_{{ column }}
-        {%- endfor %}
     from {{ this }} as known
     left join opened on known.event_id = opened.event_id
     where opened.event_id is null

@@ -127,8 +127,11 @@ final as (
         coalesce(issued.codes_marked_used, 0) as codes_marked_used,
         coalesce(redeemed.codes_redeemed, 0) as codes_redeemed,
         case
-            when redeemed.codes_redeemed <= issued.codes_assigned
-                then {{ rate('redeemed.codes_redeemed', 'issued.codes_assigned') }}
+            -- Its codes are used, and orders do not tell which.
+            when coalesce(redeemed.codes_redeemed, 0) = 0
+                and coalesce(redeemed.orders, 0) + coalesce(issued.codes_marked_used, 0) > 0 then null
+            when coalesce(redeemed.codes_redeemed, 0) <= issued.codes_assigned
+                then {{ rate('coalesce(redeemed.codes_redeemed, 0)', 'issued.codes_assigned') }}
         end as redemption_rate,
 
         ---------- orders

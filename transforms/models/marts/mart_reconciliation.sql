@@ -89,7 +89,7 @@ reported as (
         min(message_id) as message_id,
         min(variation_id) as variation_id,
         {%- for statistic in statistics %}
-        sum(coalesce({{ statistic }}, 0)) as {{ statistic }}{{ ',' if not loop.last }}
+        sum(coalesce({{ statistic }}, 0)) as {{ statistic }}{%- if not loop.last %},{% endif %}
         {%- endfor %}
     from reports
     group by message_type, coalesce(variation_id, message_id), month_starts_on, conversion_metric_id
