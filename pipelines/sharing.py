@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
-from tempfile import TemporaryDirectory
 from typing import Final
 
 import dlt
 import filelock
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
-from pipelines.accounts import PLAIN, SECTION, account_names, of_account
+from pipelines.accounts import ACCOUNT, PLAIN, SECTION, account_names, of_account
 from pipelines.basis import RECORD
 from pipelines.destinations import kind_of
 from pipelines.errors import ConfigurationError, LockedError
 from pipelines.identity import OWNER
 from pipelines.lock import run_lock
 from pipelines.plan import committed
-from pipelines.warehouse import PIPELINE, Tables, Warehouse, destination_errors, fingerprint
+from pipelines.warehouse import Tables, Warehouse, fingerprint
 
 SETTING: Final = f"{SECTION}.shared_dataset"
 ACCOUNT_ID: Final = "account_id"
@@ -67,7 +66,8 @@ class Sharing:
 
     @property
     def warehouse(self) -> Warehouse:
-        return next(iter(self.warehouses.values()))
+        """Of the account at work, so that no two processes have the same working folder."""
+        return self.warehouses.get(ACCOUNT.get()) or next(iter(self.warehouses.values()))
 
     def share(self) -> Shared | None:
         """Make the views anew. None where a run under way has the database's file: it will do so at its end. Raises DestinationError."""
@@ -87,25 +87,21 @@ class Sharing:
                 shared.members.append(Member(name, str(state[OWNER]), warehouse.dataset))
             else:
                 shared.left_out[name] = "its key lacks accounts:read" if state else "it has loaded nothing yet"
-        with TemporaryDirectory() as folder, destination_errors(self.warehouse):
-            one = self.warehouse
-            pipeline = dlt.pipeline(
-                PIPELINE, destination=one.destination(one.credentials), dataset_name=one.dataset, pipelines_dir=folder
-            )
-            with pipeline.sql_client() as client:
-                for layer in LAYERS:
-                    shared.views += Layer(Tables(client), f"{self.dataset}{layer}").share(
-                        {member: f"{member.dataset}{layer}" for member in shared.members}
-                    )
+        with self.warehouse.tables() as tables:
+            for layer in LAYERS:
+                shared.views += Layer(tables, f"{self.dataset}{layer}").share(
+                    {member: f"{member.dataset}{layer}" for member in shared.members}
+                )
         return shared
 
     def refuse(self) -> None:
         """Raises ConfigurationError for accounts that views cannot put together."""
+        first, here = next(iter(self.warehouses.items()))
         for name, warehouse in self.warehouses.items():
-            if warehouse.place != self.warehouse.place:
+            if warehouse.place != here.place:
                 raise ConfigurationError(
-                    f"{SETTING}: {next(iter(self.warehouses))} and {name} are in databases of their own, which no view reaches across: "
-                    f"{self.warehouse.place} and {warehouse.place}"
+                    f"{SETTING}: {first} and {name} are in databases of their own, which no view reaches across: "
+                    f"{here.place} and {warehouse.place}"
                 )
             if clash := warehouse.schemas & {f"{self.dataset}{layer}" for layer in LAYERS}:
                 raise ConfigurationError(
