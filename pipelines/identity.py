@@ -12,15 +12,14 @@ from pipelines.errors import ConfigurationError, RunError
 from pipelines.settings import Settings
 from pipelines.warehouse import SCHEMA, Tables, Warehouse, destination_errors
 from sources.klaviyo import contract
-from sources.klaviyo.account import Account
-from sources.klaviyo.client import Client
 from sources.klaviyo.errors import KlaviyoError, NotPermitted, RevisionRetired, Stopped, Unauthorized
+from sources.klaviyo.parents import Parents
+from sources.klaviyo.resources import ACCOUNTS
 from sources.klaviyo.tables import DELETED_AT
 from sources.klaviyo.tally import Tally
 
 log = logging.getLogger("klaviyo_etl")
 
-ACCOUNTS: Final = "accounts"
 OWNER: Final = "account_id"
 """In dlt's state of the source."""
 
@@ -51,14 +50,14 @@ def owner(pipeline: dlt.Pipeline, warehouse: Warehouse) -> str:
     # What was loaded before owners were noted.
     with destination_errors(warehouse), pipeline.sql_client() as client:
         tables = Tables(client)
-        held = tables.rows(f"SELECT min(id) FROM {tables.name(ACCOUNTS)} WHERE {DELETED_AT} IS NULL")  # noqa: S608 - names are ours
+        held = tables.rows(f"SELECT min(id) FROM {tables.name(ACCOUNTS.name)} WHERE {DELETED_AT} IS NULL")  # noqa: S608 - names are ours
     return str(held[0][0] or "") if held else ""
 
 
-def whose(client: Client, tally: Tally) -> str:
-    """The id of the account whose key the client has; nothing where the key may not tell. Raises RunError."""
+def whose(listed: Parents) -> str:
+    """The id of the account whose key is asked with; nothing where the key may not tell. Raises RunError."""
     try:
-        return Account(client, contract.load(client.revision), tally).id()
+        return next(iter(listed(ACCOUNTS, Tally(ACCOUNTS.name))), "")
     except NotPermitted:
         log.warning("the key lacks accounts:read: whether the dataset is of its account is not known")
         return ""
@@ -80,4 +79,4 @@ def check(settings: Settings, warehouse: Warehouse) -> None:
 
 def shown(settings: Settings) -> str:
     """The account whose key the settings have. Raises RunError."""
-    return whose(settings.client(), Tally(ACCOUNTS))
+    return whose(Parents(settings.client(), contract.load(settings.revision)))

@@ -23,7 +23,7 @@ from pipelines.drift import untold
 from pipelines.errors import ConfigurationError, Exit, RunError
 from pipelines.forgetting import with_tombstones
 from pipelines.history import Looking
-from pipelines.identity import ACCOUNTS, claim, refused, whose
+from pipelines.identity import claim, refused, whose
 from pipelines.known import WarehouseRows
 from pipelines.lateness import measured
 from pipelines.merges import MERGE_COLUMNS, MERGES
@@ -119,8 +119,7 @@ def load(settings: Settings, warehouse: Warehouse, request: Request, watch: Watc
         settings = replace(settings, policy=with_tombstones(pipeline, settings.policy))
         extraction = extract(settings, request, held)
         if not (request.again or request.where):  # else a part of something that knows already
-            asked = next((tally for tally in extraction.tallies if tally.resource == ACCOUNTS), Tally(ACCOUNTS))
-            claim(pipeline, warehouse, whose(extraction.client, asked))
+            claim(pipeline, warehouse, whose(extraction.parents))
         extraction.changed = changed_tables(pipeline, settings.policy, extraction.walks)
         refuse_mixture(extraction.changed, extraction.walks, request.full_refresh)
         reports = inquire(settings, request, extraction.client, held)

@@ -69,12 +69,6 @@ class Account:
         return self._zone
 
     @one_at_a_time
-    def id(self) -> str:
-        """Whose the key is; nothing where no account is shown."""
-        shown = self.first_page("/api/accounts", {"fields[account]": "id"})
-        return str(shown[0]["id"]) if shown else ""
-
-    @one_at_a_time
     def beginning(self) -> DateTime:
         """The day on which the account counted anything first."""
         created = [str(metric["attributes"].get("created") or "") for metric in self.metrics]

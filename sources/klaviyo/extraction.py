@@ -83,11 +83,11 @@ class Extraction:
         self.readings: dict[Walk, Reading] = {}
         self.lock = threading.Lock()
         facts = contract.load(self.client.revision)
-        self.parents = Parents(self.client, facts)
         hosts = dict.fromkeys(resource.host for resource in self.selected)
         self.walks = [
             Walk(host, [resource for resource in self.selected if resource.host is host], facts) for host in hosts
         ]
+        self.parents = Parents(self.client, facts, self.walks)
 
     def resources(self) -> list[DltResource]:
         """One dlt resource per walk, named after its host; each fills the tables of its walk."""

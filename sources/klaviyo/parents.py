@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from datetime import datetime
 
 from sources.klaviyo.client import Client
 from sources.klaviyo.contract import Contract
 from sources.klaviyo.documents import Item
 from sources.klaviyo.rows import Page, PageReader
+from sources.klaviyo.shared import Shared
 from sources.klaviyo.spec import MARKS, Resource
 from sources.klaviyo.tally import Tally
 from sources.klaviyo.values import column
@@ -19,20 +21,23 @@ Listing = dict[str, datetime | None]
 
 
 class Parents:
-    """Lists parents once for all walks of a run, by requests of its own that ask for next to nothing.
+    """Lists parents once for all walks of a run.
 
-    What a run loads of the parents would not do: they may not be selected, or only those that changed.
+    Where the run reads them whole itself, from the same pages; else by requests of its own that ask for next to nothing.
     """
 
-    def __init__(self, client: Client, contract: Contract) -> None:
+    def __init__(self, client: Client, contract: Contract, walks: Sequence[Walk] = ()) -> None:
         self.client = client
         self.contract = contract
+        self.walks = {walk.host: walk for walk in walks if not walk.host.cursor and not walk.host.per}
+        for per in {walk.host.per for walk in walks if walk.host.per}:
+            self.loading(per)
         self.lock = threading.Lock()
         self.locks: dict[Resource, threading.Lock] = {}
         self.listed: dict[Resource, Listing] = {}
 
     def __call__(self, resource: Resource, tally: Tally) -> Listing:
-        """All parents. The requests count for the walk that needs them first. Raises a KlaviyoError."""
+        """All parents. Requests of its own count for the walk that needs them first. Raises a KlaviyoError."""
         with self.lock:
             lock = self.locks.setdefault(resource, threading.Lock())
         with lock:
@@ -43,15 +48,26 @@ class Parents:
     def list(self, resource: Resource, tally: Tally) -> Listing:
         walk = Walk(resource.host, [resource], self.contract)
         mark = next((name for name in MARKS if name in walk.tables[0].attributes), "")
-        walk = Walk(resource.host, [resource], self.contract, only=tuple(filter(None, ("id", mark))))
-        walk.tally = tally
+        if loading := self.loading(resource):
+            pages = Walk(resource.host, loading.resources, self.contract, shared=loading.shared)
+        else:
+            pages = Walk(resource.host, [resource], self.contract, only=tuple(filter(None, ("id", mark))))
+            pages.tally = tally
         found: Listing = {}
-        for part in walk.ranges([None]):
-            for page in walk.follow(self.client, PageReader([]), part):
+        for part in pages.ranges([None]):
+            for page in pages.follow(self.client, PageReader([]), part):
                 things = parents_on(page, resource, walk.tables[0].included)
                 marks = column([(one.attributes or {}).get(mark) for one in things], "timestamp")[0]
                 found |= zip((one.id for one in things), marks.to_pylist(), strict=True)
         return found
+
+    def loading(self, resource: Resource) -> Walk | None:
+        """The walk of the run in whose pages all of these are. From here on, it shares its answers."""
+        walk = self.walks.get(resource.host)
+        if walk is None or (resource.include and resource not in walk.resources):
+            return None
+        walk.shared = walk.shared or Shared(self.client, walk.tally)
+        return walk
 
 
 def parents_on(page: Page, resource: Resource, kind: str) -> list[Item]:

@@ -24,6 +24,7 @@ AUDIENCES: Final = ("audiences__included", "audiences__excluded")
 SCREENSHOT: Final = ("screenshot_status", "screenshot_url")
 """Addresses that Klaviyo signs anew for each day."""
 
+ACCOUNTS: Final = Resource(name="accounts", grain="one row per Klaviyo account the key can see")
 EVENTS: Final = Resource(
     name="events",
     grain="one row per event",
@@ -34,12 +35,11 @@ EVENTS: Final = Resource(
     note="`_former_profile_id` is whose the event was when it was first seen, where it has come to another profile since",
     clustered_by=("metric_id",),
 )
-# Nothing says that a change of an action or a tag moves the `updated` of what it hangs from: whatever hangs from a
-# campaign or a flow is read whole, in a walk of its own.
+# Nothing says that a change of an action or a tag moves the `updated` of what it hangs from: campaigns and flows are read
+# whole, with what hangs from them. That takes no more requests than to ask first what of them has changed.
 CAMPAIGNS: Final = Resource(
     name="campaigns",
     grain="one row per campaign",
-    cursor=Cursor(field="updated_at"),
     partitions=CAMPAIGN_QUERIES,
     versioned=Versioned(unordered=AUDIENCES),
     until=OMNI,
@@ -65,15 +65,13 @@ OMNI_MESSAGES: Final = Resource(
 FLOWS: Final = Resource(
     name="flows",
     grain="one row per flow",
-    cursor=Cursor(field="updated"),
     partitions=ARCHIVED,
     versioned=Versioned(),
 )
 FLOW_ACTIONS: Final = Resource(
     name="flow_actions",
     grain="one row per action (step) of a flow",
-    path="/api/flows",
-    partitions=ARCHIVED,
+    along=FLOWS,
     include="flow-actions",
     versioned=Versioned(),
 )
@@ -152,7 +150,7 @@ A_WEEK: Final = timedelta(days=7)
 
 TABLE: Final = (
     # --- account ---------------------------------------------------------------------------------------------
-    Resource(name="accounts", grain="one row per Klaviyo account the key can see"),
+    ACCOUNTS,
     Resource(name="tracking_settings", grain="one row per account: how links are tagged"),
     Resource(name="data_sources", grain="one row per source of custom objects", optional=OBJECT_TYPES.optional),
     WEBHOOKS,
@@ -361,8 +359,7 @@ TABLE: Final = (
     Resource(
         name="campaign_tags",
         grain="one row per campaign and tag",
-        path="/api/campaigns",
-        partitions=CAMPAIGN_QUERIES,
+        along=CAMPAIGNS,
         include="tags",
         links=True,
         until=OMNI,
@@ -409,7 +406,7 @@ TABLE: Final = (
         ),
     ),
     FLOW_ACTIONS,
-    Resource(name="flow_tags", grain="one row per flow and tag", along=FLOW_ACTIONS, include="tags", links=True),
+    Resource(name="flow_tags", grain="one row per flow and tag", along=FLOWS, include="tags", links=True),
     Resource(
         name="flow_messages",
         grain="one row per message of a flow",

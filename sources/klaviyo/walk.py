@@ -17,6 +17,7 @@ from sources.klaviyo.contract import Contract, Endpoint
 from sources.klaviyo.errors import CursorExpired, MalformedPage, NotFound
 from sources.klaviyo.lanes import Range
 from sources.klaviyo.rows import Page, PageReader
+from sources.klaviyo.shared import Shared
 from sources.klaviyo.spec import Resource
 from sources.klaviyo.tables import Table, full_table
 from sources.klaviyo.tally import Tally
@@ -42,6 +43,8 @@ class Walk:
     tally: Tally = field(init=False)
     parents: dict[str, bool] = field(default_factory=dict, init=False)
     """The objects whose collections are walked, and whether this run reads theirs."""
+    shared: Shared | None = None
+    """In place of the client, where another walk reads the same pages."""
     kept: bool = field(default=False, init=False)
     """Whether the warehouse holds all of it just so: nothing was loaded, nothing has vanished."""
 
@@ -118,7 +121,8 @@ class Walk:
             if target in followed:
                 raise MalformedPage(f"{self.host.name}: links.next leads back to a page already read")
             followed.add(target)
-            page = client.read(self.endpoint, target, lambda body: reader.page(body, parent), self.tally)
+            asked = self.shared or client
+            page = asked.read(self.endpoint, target, lambda body: reader.page(body, parent), self.tally)
             self.tally.count(pages=1, received=len(page.items))
             yield page
             target = page.next or ""

@@ -53,7 +53,7 @@ def test_resources_that_share_pages_share_a_walk(connect: Connect) -> None:
     walks = Extraction(connect("http://nowhere"), RESOURCES).walks
     tables = {walk.host.name: walk.tally.tables for walk in walks}
     assert tables["events"] == ("events", "event_attributions")
-    assert tables["flow_actions"] == ("flow_actions", "flow_tags")
+    assert tables["flows"] == ("flows", "flow_actions", "flow_tags")
     assert sum(map(len, tables.values())) == len(RESOURCES)
 
 

@@ -190,7 +190,7 @@ def test_packages_together_are_what_one_would_be(open_house: Open, connect: Conn
         states.append(state)
     assert len(states) >= 3
     check_equal(house)
-    for name in ("events", "profiles", "campaigns"):
+    for name in ("events", "profiles"):
         assert read_of(states[-1], name) == [Window(BEGINNING, HORIZON)], name
     assert "first_load" not in states[-1]["profiles"]
     assert [walk.tally.status for walk in reading.walks] == ["complete"] * len(reading.walks)
@@ -269,7 +269,7 @@ def test_the_next_load_reads_only_what_is_new(open_house: Open, connect: Connect
     for _ in load(house, again):
         pass
     received = {walk.host.name: walk.tally.received for walk in again.walks}
-    assert received["events"] == received["profiles"] == received["campaigns"] == 0
+    assert received["events"] == received["profiles"] == 0
     check_equal(house)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import dlt
 import pendulum
+import pytest
 from dlt.extract import DltResource
 from pendulum import DateTime
 
@@ -117,6 +118,39 @@ def test_one_listing_of_parents_serves_all_that_hangs_from_them(open_house: Open
     house = open_house(account((), *forms("A")))
     house.load("form_versions", "form_definitions")
     assert [request["path"] for request in house.sandbox.api.requests].count("/api/forms") == 1
+
+
+@pytest.mark.parametrize("names", [("lists", "list_memberships"), ("list_memberships", "list_tags")])
+def test_parents_that_a_run_loads_itself_are_asked_for_once(names: tuple[str, ...], open_house: Open) -> None:
+    ids = [f"L{number:02}" for number in range(12)]
+    house = open_house(account((), *listed(*ids), person("P1")))
+    house.sandbox.account.list_members = {one: {"P1": LONG_AGO} for one in ids}
+    house.load(*names)
+    assert [request["path"] for request in house.sandbox.api.requests].count("/api/lists") == 2
+    assert house.rows("SELECT list_id FROM list_memberships ORDER BY 1") == [(one,) for one in ids]
+    if "lists" in names:
+        assert house.rows("SELECT id FROM lists ORDER BY 1") == [(one,) for one in ids]
+
+
+def test_requests_for_parents_count_for_the_walk_that_loads_them(open_house: Open, connect: Connect) -> None:
+    house = open_house(account((), *forms("A", "B")))
+    extraction = Extraction(connect(house.sandbox.url), select(["forms", "form_versions"]), now=NOON)
+
+    @dlt.source(name="klaviyo", max_table_nesting=0)
+    def source() -> Sequence[DltResource]:
+        return extraction.resources()
+
+    house.pipeline().run(source())
+    requests = {walk.host.name: (walk.tally.requests, walk.tally.received) for walk in extraction.walks}
+    assert requests == {"forms": (1, 2), "form_versions": (2, 2)}
+
+
+def test_an_answer_that_is_not_whole_is_shared_with_nobody(open_house: Open) -> None:
+    house = open_house(account((), *forms("A", "B")))
+    house.sandbox.api.faults.ordered.append(Fault(kind="truncated", path="/api/forms", times=1))
+    house.load("forms", "form_versions")
+    assert house.rows("SELECT id FROM forms ORDER BY 1") == [("A",), ("B",)]
+    assert house.rows("SELECT id FROM form_versions ORDER BY 1") == [("A-1",), ("B-1",)]
 
 
 # --- members -------------------------------------------------------------------------------------------------------

@@ -12,13 +12,21 @@ from sources.klaviyo import contract
 from sources.klaviyo.client import Client
 from sources.klaviyo.lanes import Delivery
 from sources.klaviyo.reading import Plan, Reading
-from sources.klaviyo.resources import select
+from sources.klaviyo.resources import CAMPAIGN_QUERIES, select
 from sources.klaviyo.rows import Rows
+from sources.klaviyo.spec import Cursor, Resource
 from sources.klaviyo.walk import Walk
 from sources.klaviyo.windows import BEGINNING, Window, union
 from tests.sources.pages import REVISION
 
 SPAN = 12
+QUERIED = Resource(
+    name="queried",
+    grain="one row per campaign",
+    path="/api/campaigns",
+    cursor=Cursor(field="updated_at"),
+    partitions=CAMPAIGN_QUERIES,
+)
 
 
 def window(start: int, end: int) -> Window:
@@ -35,7 +43,7 @@ def seconds(windows: Iterable[Window]) -> set[int]:
 
 def reading(name: str, noted: list[list[Window]]) -> Reading:
     """A walk that has yet to begin, of tables that do not matter."""
-    (resource,) = select([name])
+    resource = QUERIED if name == QUERIED.name else select([name])[0]
     field = resource.cursor.field if resource.cursor else None
 
     def note(read: Iterable[Window], _parent: str) -> None:
@@ -56,12 +64,12 @@ PIECES = st.lists(st.tuples(st.integers(0, 5), st.integers(0, SPAN), st.integers
 @given(PIECES)
 def test_only_what_all_queries_have_read_is_noted(pieces: list[tuple[int, int, int]]) -> None:
     noted: list[list[Window]] = []
-    campaigns = reading("campaigns", noted)
-    queries = [*campaigns.walk.host.partitions.values()]
+    queried = reading(QUERIED.name, noted)
+    queries = [*queried.walk.host.partitions.values()]
     assert len(queries) == 6
     for number, start, end in pieces:
-        take(campaigns, queries[number], window(start, end))
-    campaigns.note()
+        take(queried, queries[number], window(start, end))
+    queried.note()
     of_each = [
         seconds(window(start, end) for number, start, end in pieces if number == query) for query in range(len(queries))
     ]
@@ -70,15 +78,15 @@ def test_only_what_all_queries_have_read_is_noted(pieces: list[tuple[int, int, i
 
 def test_what_one_query_has_read_is_not_noted_for_the_others() -> None:
     noted: list[list[Window]] = []
-    campaigns = reading("campaigns", noted)
-    first, *others = campaigns.walk.host.partitions.values()
-    take(campaigns, first, window(0, SPAN))
-    campaigns.note()
+    queried = reading(QUERIED.name, noted)
+    first, *others = queried.walk.host.partitions.values()
+    take(queried, first, window(0, SPAN))
+    queried.note()
     assert noted == []
     for query in others:
-        take(campaigns, query, window(3, 5))
-        take(campaigns, query, window(5, 7))
-    campaigns.note()
+        take(queried, query, window(3, 5))
+        take(queried, query, window(5, 7))
+    queried.note()
     assert noted == [[window(3, 7)]]
 
 

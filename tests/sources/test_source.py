@@ -289,4 +289,4 @@ def test_nonsense_for_a_date_is_refused_before_anything_is_asked() -> None:
 
 def test_a_resource_of_dlt_is_named_after_the_table_that_it_reads_first() -> None:
     source = klaviyo(api_key="x", select=["events", "event_attributions", "flow_tags"])
-    assert set(source.resources) == {"events", "flow_actions"}
+    assert set(source.resources) == {"events", "flows"}

@@ -19,7 +19,7 @@ from tests.pipelines.warehouse import change, rows
 from tests.sandbox.tiny import DAY, EARLY, MONDAY, PlainEvent, tiny_account
 
 PEOPLE = [f"P{number:03}" for number in range(350)]
-SMALL = ("campaigns", "flows", "templates", "template_universal_content", "images")
+SMALL = ("templates", "template_universal_content", "images")
 MEMBERSHIPS = ("list_memberships", "segment_memberships")
 LOADED = ("profiles", "profile_suppressions", *MEMBERSHIPS, *SMALL, "lists", "metrics", "events")
 BORN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -74,11 +74,6 @@ def of_one(job: Job, name: str, **options: Any) -> Swept:
 
 def marked(job: Job, table: str, key: str = "id") -> set[str]:
     return {row[key] for row in rows(job, table) if row["_deleted_at"] is not None}
-
-
-def whole(job: Job) -> set[str]:
-    """What is read whole at a later revision."""
-    return {"campaigns"} - {one.name for one in sweepable(named(["campaigns"], job.revision))}
 
 
 def vanish(sandbox: Sandbox, kind: str, *ids: str) -> None:

@@ -111,10 +111,10 @@ def test_the_command_marks_and_a_dry_one_does_not(cli: Cli, sandbox: Sandbox, lo
 def test_a_run_sweeps_what_is_due_unless_told_not_to(cli: Cli, sandbox: Sandbox, loaded: Path) -> None:
     shutil.copy(loaded, cli.database)
     vanish(sandbox, "image", "366547581")
-    often = {"SOURCES__KLAVIYO__SWEEP_DAYS__IMAGES": "0.1", "SOURCES__KLAVIYO__SWEEP_DAYS__FLOWS": "0"}
-    told = cli.load("--select", "images,flows", "--no-sweep", **often)
+    often = {"SOURCES__KLAVIYO__SWEEP_DAYS__IMAGES": "0.1", "SOURCES__KLAVIYO__SWEEP_DAYS__TEMPLATES": "0"}
+    told = cli.load("--select", "images,templates", "--no-sweep", **often)
     assert "sweep of" not in told.stdout
-    told = cli.load("--select", "images,flows", **often)
+    told = cli.load("--select", "images,templates", **often)
     assert "swept with" in told.stdout
     assert cli.query("select resource, marked from klaviyo.etl_sweeps") == [("images", 1)]
     wrong = cli("run", SOURCES__KLAVIYO__SWEEP_DAYS__IMAGES="often")

@@ -10,7 +10,6 @@ import duckdb
 
 from pipelines.errors import Exit
 from sandbox.server import Sandbox
-from sources.klaviyo import REVISION
 from tests.conftest import Job
 from tests.pipelines.sweeps.people import (
     LOADED,
@@ -20,7 +19,6 @@ from tests.pipelines.sweeps.people import (
     sweep,
     sweeper,
     vanish,
-    whole,
 )
 from tests.pipelines.warehouse import assert_tables_equal_the_account, change, rows
 
@@ -32,7 +30,7 @@ def test_a_sweep_of_what_has_not_changed_marks_and_loads_nothing(job: Job) -> No
         "profile_suppressions",
         "metrics",
         "events",
-    } - whole(job)
+    }
     assert all((one.held, one.absent, one.missed) == (one.seen, 0, 0) for one in found.swept)
     assert found.run.exit is Exit.DONE
     assert not rows(job, "etl_absences")
@@ -55,8 +53,6 @@ def test_deleted_profiles_are_marked_with_what_rides_along(job: Job, sandbox: Sa
 
 def test_whatever_is_read_by_its_changes_is_swept(job: Job, sandbox: Sandbox) -> None:
     gone = {
-        "campaigns": ("campaign", "LASTYEAR"),
-        "flows": ("flow", "RETIRED"),
         "templates": ("template", "TPL"),
         "template_universal_content": ("template-universal-content", "UC"),
         "images": ("image", "366547581"),
@@ -64,9 +60,8 @@ def test_whatever_is_read_by_its_changes_is_swept(job: Job, sandbox: Sandbox) ->
     for kind, id_ in gone.values():
         del sandbox.account.objects[kind][id_]
     sandbox.changed()
-    names = [name for name in gone if name not in whole(job)]
-    assert [one.marked for one in sweep(job, *names).swept] == [1] * len(names)
-    assert [marked(job, name) for name in names] == [{gone[name][1]} for name in names]
+    assert [one.marked for one in sweep(job, *gone).swept] == [1] * len(gone)
+    assert [marked(job, name) for name in gone] == [{id_} for _, id_ in gone.values()]
 
 
 def test_who_left_is_marked_between_the_last_sweep_that_saw_them_and_the_one_that_did_not(
@@ -138,9 +133,7 @@ def test_who_comes_back_is_unmarked_and_the_absence_ends(job: Job, sandbox: Sand
 
 
 def test_rows_that_the_warehouse_lost_or_holds_in_an_old_state_are_loaded(job: Job, sandbox: Sandbox) -> None:
-    expected = {"profiles": (3, 0), "list_memberships": (1, 0), "campaigns": (1, 0)}
-    if job.revision != REVISION:  # campaigns are read whole by every run there, and need no sweep
-        del expected["campaigns"]
+    expected = {"profiles": (3, 0), "list_memberships": (1, 0), "images": (1, 0)}
     names = (*expected, "profile_suppressions")
     # Changed without showing it in time: no run looks that far back.
     sandbox.account.objects["profile"]["P003"].attributes |= {
@@ -151,7 +144,7 @@ def test_rows_that_the_warehouse_lost_or_holds_in_an_old_state_are_loaded(job: J
     with duckdb.connect(str(job.database)) as database:
         database.execute("delete from klaviyo.profiles where id in ('P001', 'P149')")
         database.execute("delete from klaviyo.list_memberships where profile_id = 'P010'")
-        database.execute("delete from klaviyo.campaigns where id = 'LASTYEAR'")
+        database.execute("delete from klaviyo.images where id = '366547581'")
     found = sweep(job, *names)
     assert {one.resource: (one.missed, one.marked) for one in found.swept} == expected
     assert_tables_equal_the_account(job, sandbox, *names)
