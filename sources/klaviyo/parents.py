@@ -30,8 +30,7 @@ class Parents:
         self.client = client
         self.contract = contract
         self.walks = {walk.host: walk for walk in walks if not walk.host.cursor and not walk.host.per}
-        for per in {walk.host.per for walk in walks if walk.host.per}:
-            self.loading(per)
+        self.loading = {per: self.share(per) for per in {walk.host.per for walk in walks if walk.host.per}}
         self.lock = threading.Lock()
         self.locks: dict[Resource, threading.Lock] = {}
         self.listed: dict[Resource, Listing] = {}
@@ -48,7 +47,7 @@ class Parents:
     def list(self, resource: Resource, tally: Tally) -> Listing:
         walk = Walk(resource.host, [resource], self.contract)
         mark = next((name for name in MARKS if name in walk.tables[0].attributes), "")
-        if loading := self.loading(resource):
+        if loading := self.loading[resource] if resource in self.loading else self.share(resource):
             pages = Walk(resource.host, loading.resources, self.contract, shared=loading.shared)
         else:
             pages = Walk(resource.host, [resource], self.contract, only=tuple(filter(None, ("id", mark))))
@@ -61,12 +60,13 @@ class Parents:
                 found |= zip((one.id for one in things), marks.to_pylist(), strict=True)
         return found
 
-    def loading(self, resource: Resource) -> Walk | None:
-        """The walk of the run in whose pages all of these are. From here on, it shares its answers."""
+    def share(self, resource: Resource) -> Walk | None:
+        """The walk of the run in whose pages all of these are: from here on, it shares its answers with one reader more."""
         walk = self.walks.get(resource.host)
         if walk is None or (resource.include and resource not in walk.resources):
             return None
         walk.shared = walk.shared or Shared(self.client, walk.tally)
+        walk.shared.readers += 1
         return walk
 
 

@@ -1,4 +1,4 @@
-"""Answers that two readers of one collection share: who comes second is given what the first was answered."""
+"""Answers that several readers of one collection share: who comes first asks, the others are given the same."""
 
 from __future__ import annotations
 
@@ -17,16 +17,18 @@ T = TypeVar("T")
 @dataclass
 class Answer:
     body: bytes | None = None
+    readings: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
 
 @dataclass
 class Shared:
-    """Reads as a client does. An answer is kept from its first reading to its second. Thread-safe."""
+    """Reads as a client does. An answer is kept until each reader has had it. Thread-safe."""
 
     client: Client
     tally: Tally
     """Counts the requests, whoever comes first."""
+    readers: int = 1
 
     def __post_init__(self) -> None:
         self.lock = threading.Lock()
@@ -38,14 +40,18 @@ class Shared:
             answer = self.answers.setdefault(target, Answer())
         with answer.lock:
             if answer.body is None:
-                return self.client.read(endpoint, target, lambda body: self.keep(answer, body, parse), self.tally)
-            with self.lock:
-                self.answers.pop(target, None)
-            return parse(answer.body)
+                parsed = self.client.read(endpoint, target, lambda body: keep(answer, body, parse), self.tally)
+            else:
+                parsed = parse(answer.body)
+            answer.readings += 1
+            if answer.readings >= self.readers:
+                with self.lock:
+                    self.answers.pop(target, None)
+            return parsed
 
-    @staticmethod
-    def keep(answer: Answer, body: bytes, parse: Callable[[bytes], T]) -> T:
-        """A body that does not parse is asked for again."""
-        parsed = parse(body)
-        answer.body = body
-        return parsed
+
+def keep(answer: Answer, body: bytes, parse: Callable[[bytes], T]) -> T:
+    """A body that does not parse is not kept: the client asks for it again."""
+    parsed = parse(body)
+    answer.body = body
+    return parsed

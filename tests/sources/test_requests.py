@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -69,16 +70,22 @@ def test_the_first_request_of_every_walk_is_one_that_klaviyo_declares(
     assert_declared(*first(name, facts, condition, window, by), openapi)
 
 
-def test_every_request_of_a_first_and_a_second_load_is_one_that_klaviyo_declares(
+def test_every_request_of_a_first_and_a_second_load_is_one_that_klaviyo_declares_and_asks_for_a_page_of_its_own(
     job: Job, sandbox: Sandbox, openapi: Json
 ) -> None:
     job.load()
+    pages = Counter(place(request["path"], dict(parse_qsl(request["query"]))) for request in sandbox.api.requests)
+    assert [page for page, times in pages.items() if times > 1] == []
     job.load()
     asked = {(request["method"], request["path"], request["query"]) for request in sandbox.api.requests}
     assert len(asked) > len({resource.host for resource in RESOURCES})
     for method, path, query in asked:
         assert method == "GET"
         assert_declared(path, dict(parse_qsl(query, keep_blank_values=True)), openapi)
+
+
+def place(path: str, given: dict[str, str]) -> tuple[str, str, str]:
+    return path, given.get("filter", ""), given.get("page[cursor]", "")
 
 
 def assert_declared(path: str, given: dict[str, str], openapi: Json) -> None:
