@@ -5,13 +5,13 @@ from __future__ import annotations
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import duckdb
 import pendulum
@@ -19,7 +19,7 @@ from pendulum import DateTime
 
 from pipelines.cli import console
 from pipelines.errors import Exit, RunError
-from pipelines.job import run_job
+from pipelines.job import run_job, sweep_when_due, verify_when_due
 from pipelines.load import Request, named
 from pipelines.progress import LogWatch
 from pipelines.settings import Settings, Sweeps
@@ -31,6 +31,8 @@ from tests.conftest import KEY, Job
 from tests.pipelines.chronicle import Chronicle, ideal_requests
 from tests.pipelines.warehouse import change
 from tests.sandbox.tiny import EARLY, NOW, PlainEvent, tiny_account
+
+T = TypeVar("T")
 
 READ: Final = (
     "metrics",
@@ -53,11 +55,15 @@ BEFORE: Final = 60
 """Days of events that are there at the beginning."""
 OF_RUN: Final = timedelta(hours=5)
 """When each day's run begins."""
+CHANGES: Final = "what had changed"
+QUIET: Final = "looking where nothing had"
+AGAIN: Final = "events read again, for what comes late"
+SWEEPS: Final = "sweeps, for what is gone"
+COUNTS: Final = "counts, for what nothing tells"
+"""What requests are for."""
 NOBODY: Final = "http://127.0.0.1:9"
 """Where nobody listens."""
-FORTNIGHTLY: Final = Sweeps(
-    every=dict.fromkeys(("profiles", "list_memberships", "segment_memberships", "campaigns", "flows"), 14)
-)
+FORTNIGHTLY: Final = Sweeps(every=dict.fromkeys(("profiles", "list_memberships", "segment_memberships"), 14))
 
 VERIFIES: Final = range(10, DAYS + 1, 20)
 MISSED_WEEK: Final = range(64, 71)
@@ -132,13 +138,26 @@ class Day:
     began: DateTime
     exit: Exit
     requests: Counter[str]
-    """By path, those that were answered."""
+    """By what is asked for, those that were answered."""
+    of_others: Counter[str]
+    """Those of them that were a sweep's, or a verification's."""
+    beside: Counter[str]
+    """These by purpose."""
     ideal: Counter[str]
     seconds: float
 
     @property
     def whole(self) -> bool:
         return self.exit is not Exit.FAILED
+
+    @property
+    def purposes(self) -> Counter[str]:
+        """What the requests were for. Of those for a collection, at most as many told of changes as an ideal reader takes."""
+        loading = self.requests - self.of_others
+        told = loading & self.ideal
+        rest = loading - told
+        again = rest.pop("events", 0)
+        return Counter({CHANGES: told.total(), QUIET: rest.total(), AGAIN: again}) + self.beside
 
 
 @dataclass
@@ -148,6 +167,8 @@ class Quarter:
     job: Job
     clock: Clock = field(default_factory=Clock)
     days: list[Day] = field(default_factory=list)
+    steps: dict[str, int] = field(default_factory=dict)
+    """Of the latest run: how many requests came before a step of it."""
     serial: int = 0
     base_url: str = field(init=False)
     merged: dict[str, tuple[str, datetime]] = field(default_factory=dict)
@@ -163,6 +184,8 @@ class Quarter:
         patch.setattr("sources.klaviyo.client.FIRST_PAUSE", 0.001)
         # dlt names load packages by the time, too.
         patch.setattr(pendulum, "now", self.clock.now)
+        patch.setattr("pipelines.job.sweep_when_due", self.during(SWEEPS, sweep_when_due))
+        patch.setattr("pipelines.job.verify_when_due", self.during(COUNTS, verify_when_due))
         patch.setattr("dlt.common.storages.load_package.increasing_precise_time", lambda: self.clock.now().timestamp())
         self.job.settle()
         self.base_url = self.job.sandbox.url
@@ -179,6 +202,7 @@ class Quarter:
         api = self.job.sandbox.api
         api.settings = replace(api.settings, now=at)
         api.requests.clear()
+        self.steps = {}
         began = time.process_time()
         settings = Settings(api_key=KEY, base_url=self.base_url, revision=self.job.revision, sweeps=FORTNIGHTLY)
         request = Request(resources=named(READ, self.job.revision))
@@ -198,7 +222,14 @@ class Quarter:
         ideal: Counter[str] = Counter()
         if code is not Exit.FAILED:
             ideal.update(ideal_requests(self.account, self.chronicle.take_changed(), at))
-        self.days.append(Day(number, at, code, self.answered(), ideal, time.process_time() - began))
+        seconds = time.process_time() - began
+        others = {purpose: self.answered(start) for purpose, start in self.steps.items()}
+        # The steps come one after the other.
+        if COUNTS in others and SWEEPS in others:
+            others[SWEEPS] -= others[COUNTS]
+        beside = Counter({purpose: requests.total() for purpose, requests in others.items()})
+        of_others = sum(others.values(), Counter[str]())
+        self.days.append(Day(number, at, code, self.answered(), of_others, beside, ideal, seconds))
 
     def sweep(self) -> None:
         """A sweep of everything, of somebody who wants to know now."""
@@ -207,10 +238,23 @@ class Quarter:
         sweeper = Sweeper(settings=settings, warehouse=Warehouse("duckdb"), watch=LogWatch())
         self.job.sandbox.api.requests.clear()
         sweeper.sweep(sweepable(named(READ, self.job.revision)))
-        self.days[-1].requests.update(self.answered())
+        day, answered = self.days[-1], self.answered()
+        day.requests.update(answered)
+        day.of_others.update(answered)
+        day.beside[SWEEPS] += answered.total()
 
-    def answered(self) -> Counter[str]:
-        return Counter(kind_of(one["path"]) for one in self.job.sandbox.api.requests if not one["fault"])
+    def answered(self, start: int = 0) -> Counter[str]:
+        asked = [*self.job.sandbox.api.requests][start:]
+        return Counter(kind_of(one["path"]) for one in asked if not one["fault"])
+
+    def during(self, purpose: str, step: Callable[..., T]) -> Callable[..., T]:
+        """The step of a run, with a note of where its requests begin."""
+
+        def noted(*arguments: object) -> T:
+            self.steps[purpose] = len(self.job.sandbox.api.requests)
+            return step(*arguments)
+
+        return noted
 
     @property
     def looks(self) -> list[datetime]:
@@ -236,9 +280,11 @@ class Quarter:
 
     def figures(self) -> str:
         ours, ideal = self.requests
-        lines = [f"{name:24} {ours[name]:6} {ideal[name]:6}" for name in sorted(ours.keys() | ideal.keys())]
+        purposes = sum((day.purposes for day in self.days[1:]), Counter[str]())
         head = f"{len(self.days)} runs, {sum(day.seconds for day in self.days):.0f} s of CPU; requests, ours and ideal:"
-        return "\n".join([head, *lines, f"{'all':24} {ours.total():6} {ideal.total():6}"])
+        lines = [f"{name:40} {ours[name]:6} {ideal[name]:6}" for name in sorted(ours.keys() | ideal.keys())]
+        spent = [f"{name:40} {purposes[name]:6}" for name in (CHANGES, QUIET, AGAIN, SWEEPS, COUNTS)]
+        return "\n".join([head, *lines, f"{'all':40} {ours.total():6} {ideal.total():6}", "of ours:", *spent])
 
     # --- what happens ----------------------------------------------------------------------------------------------
 
