@@ -33,7 +33,8 @@ auth = typer.Typer(
 app.add_typer(auth, name="auth")
 log = logging.getLogger("klaviyo_etl")
 
-console: Final = Console() if sys.stdout.isatty() else Console(width=FILE_WIDTH)
+# Names of settings have brackets, which would be taken for styles.
+console: Final = Console(width=None if sys.stdout.isatty() else FILE_WIDTH, markup=False)
 
 SANDBOX_KEY: Final = "pk_sandbox"
 

@@ -30,7 +30,7 @@ from pipelines.redaction import Place, Redaction, Rewrite
 from pipelines.schema import make_tables
 from pipelines.settings import OnDeletion, Settings, deletion_policy, field_policy
 from pipelines.traces import Person, Traces
-from pipelines.warehouse import Tables, Warehouse, destination_errors
+from pipelines.warehouse import Tables, Warehouse, destination_errors, schema_of
 from sources.klaviyo.declaration import known_tables, rules_of_forgotten
 from sources.klaviyo.forgotten import Forgotten, tombstone
 from sources.klaviyo.policy import Policy, TablePolicy
@@ -88,7 +88,7 @@ class Dataset:
 
 
 def dataset_of(pipeline: dlt.Pipeline, redaction: Redaction) -> Dataset:
-    naming = pipeline.default_schema.naming
+    naming = schema_of(pipeline).naming
     places = redaction.places([pipeline.dataset_name])
     return Dataset(
         redaction,
@@ -117,7 +117,7 @@ class Eraser:
             if not self.dry:
                 make_tables(pipeline, (), {FORGOTTEN: COLUMNS})
             with pipeline.sql_client() as client:
-                dataset = dataset_of(pipeline, Redaction(Tables(client), pipeline.default_schema))
+                dataset = dataset_of(pipeline, Redaction(Tables(client), schema_of(pipeline)))
                 transaction: AbstractContextManager[Any] = nullcontext() if self.dry else client.begin_transaction()
                 with transaction:
                     for start in range(0, len(asked), AT_ONCE):

@@ -11,9 +11,8 @@ from contextlib import contextmanager
 from functools import cached_property
 
 import dlt
-from dlt import Schema
 
-from pipelines.warehouse import SCHEMA, Tables
+from pipelines.warehouse import Tables, schema_of
 from sources.klaviyo.reports import ReportTable, Row
 from sources.klaviyo.tables import DELETED_AT, ROW_HASH, Table
 from sources.klaviyo.windows import Window
@@ -47,7 +46,7 @@ class WarehouseRows:
         self.counting = threading.Lock()
         self.tables: Tables | None = None
         # As it is before the run, which adds to it while we are asked.
-        schema = pipeline.default_schema if pipeline.default_schema_name else Schema(SCHEMA)
+        schema = schema_of(pipeline)
         self.normalized = schema.naming.normalize_path
         self.columns = defaultdict(set, {name: {*table["columns"]} for name, table in schema.tables.items()})
 

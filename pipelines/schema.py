@@ -9,7 +9,7 @@ import dlt
 from dlt import Schema
 from dlt.common.schema.utils import new_table, normalize_table_identifiers
 
-from pipelines.warehouse import SCHEMA
+from pipelines.warehouse import SCHEMA, schema_of
 from sources.klaviyo.handing import Shape
 from sources.klaviyo.tables import Column, column_hints
 
@@ -20,7 +20,7 @@ LOAD_ID: Final = {"name": LOAD, "data_type": "text", "nullable": False, "precisi
 
 def make_tables(pipeline: dlt.Pipeline, shapes: Iterable[Shape], journal: Mapping[str, tuple[Column, ...]]) -> None:
     """Make these, with columns that they lack, all at once: loading a table without rows costs dlt much more."""
-    schema = pipeline.default_schema if pipeline.default_schema_name else Schema(SCHEMA)
+    schema = schema_of(pipeline)
     lacking = [
         *(merged(shape) for shape in shapes if lacks(schema, shape.name, shape.columns)),
         *(appended(name, columns) for name, columns in journal.items() if lacks(schema, name, columns)),

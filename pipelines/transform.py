@@ -32,8 +32,10 @@ def refresh(warehouse: Warehouse) -> str:
 
 
 def transform(warehouse: Warehouse, select: Sequence[str] = ()) -> str:
-    """Build and test every model, or the selected ones. What was built, in words. Raises TransformError."""
+    """Build and test every model, or the selected ones. What was built, in words. Raises TransformError, and ConfigurationError where nothing is loaded."""
     basis, before = read_basis(warehouse, PROJECT), read_record(warehouse)
+    if not basis.tables:
+        raise ConfigurationError(f"nothing has been loaded into {warehouse.place} yet: run first")
     built = build(warehouse, select)
     if not select:
         write_record(warehouse, basis)

@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 import dlt
 import duckdb
+from dlt import Schema
 from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.destination.exceptions import DestinationException
 from dlt.common.pipeline import get_dlt_pipelines_dir
@@ -179,6 +180,11 @@ class Warehouse:
             dataset_name=self.dataset,
             pipelines_dir=str(workspace),
         )
+
+
+def schema_of(pipeline: dlt.Pipeline) -> Schema:
+    """What dlt knows of the tables: nothing, before anything is loaded."""
+    return pipeline.default_schema if pipeline.default_schema_name else Schema(SCHEMA)
 
 
 def file_named() -> Any:  # noqa: ANN401 - a text, or a section

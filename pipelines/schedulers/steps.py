@@ -149,7 +149,7 @@ class Job:
 def printing() -> Console:
     """Prints where a scheduler collects what its tasks print, a line per stage."""
     logging.getLogger(NAME).setLevel(logging.INFO)
-    return Console(width=FILE_WIDTH, force_terminal=False)
+    return Console(width=FILE_WIDTH, force_terminal=False, markup=False)
 
 
 def settle(*steps: Ended) -> None:

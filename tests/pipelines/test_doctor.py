@@ -52,6 +52,7 @@ def test_settings_show_where_they_came_from_and_secrets_do_not_show(cli: Cli) ->
     assert "sources.klaviyo.max_lanes" in done.stdout
     assert "Environment Variables" in done.stdout
     assert KEY not in done.stdout
+    assert "[sources.klaviyo]" in cli("doctor", SOURCES__KLAVIYO__API_KEY="").stdout
 
 
 def test_a_wrong_setting_and_an_unreachable_warehouse_are_both_told(

@@ -159,6 +159,16 @@ def test_the_command_forgets_whom_it_is_told_and_models_are_built_without_them(c
     assert not [plain for plain in (*PLAIN, "somebody") if plain in dry.stdout + dry.stderr + done.stdout + done.stderr]
 
 
+def test_who_is_forgotten_before_anything_is_loaded_is_not_loaded_in_plain(keyed: Job) -> None:
+    keyed.settle()
+    assert forget(ID, dry=True).unknown == 1
+    assert forget(ID).unknown == 1
+    keyed.load("profiles")
+    there = {row["id"] for row in rows(keyed, "profiles")}
+    assert there
+    assert ID not in there
+
+
 @pytest.mark.parametrize(
     ("how", "key", "named"), [("", KEY, "--how purge"), ("purge", "", "hash_key"), ("erase", KEY, "--how")]
 )

@@ -12,7 +12,7 @@ import pytest
 
 from pipelines import transform as transforms
 from pipelines.basis import RECORD, read_record, today
-from pipelines.errors import TransformError
+from pipelines.errors import ConfigurationError, TransformError
 from pipelines.transform import NOTHING_NEW, PROJECT, refresh, transform
 from pipelines.warehouse import Warehouse
 from tests.transforms.raw import write_duckdb
@@ -111,6 +111,11 @@ def test_another_project_or_another_day_builds_everything(place: Place, monkeypa
     place.ask("update klaviyo.accounts set timezone = 'Asia/Tokyo'")
     monkeypatch.setattr("pipelines.basis.today", {"Asia/Tokyo": "2030-01-01"}.__getitem__)
     assert place.refreshed() == BOTH, "a day"
+
+
+def test_where_nothing_is_loaded_nothing_is_built(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="nothing has been loaded"):
+        transform(Warehouse("duckdb", file=tmp_path / "empty.duckdb"))
 
 
 def test_a_day_is_one_of_the_account() -> None:
