@@ -9,7 +9,7 @@ from typing import Final
 
 import dlt
 import filelock
-from dlt.destinations.exceptions import DatabaseUndefinedRelation
+from dlt.destinations.exceptions import DatabaseException, DatabaseUndefinedRelation
 
 from pipelines.accounts import ACCOUNT, PLAIN, SECTION, account_names, of_account
 from pipelines.basis import RECORD
@@ -173,10 +173,11 @@ class Layer:
             for member, part in parts.items()
         )
         view = self.name(self.schema, name)
-        new = {ACCOUNT_ID: before.get(ACCOUNT_ID), **columns}
-        if all(new.get(column) == of for column, of in before.items()):
+        try:
             self.tables.execute(f"CREATE OR REPLACE VIEW {view} AS {rows}")
-        else:
+        except DatabaseUndefinedRelation:
+            raise
+        except DatabaseException:  # a column is no more, or of another type
             with self.tables.transaction():
                 self.tables.execute(f"DROP VIEW {view}")
                 self.tables.execute(f"CREATE VIEW {view} AS {rows}")

@@ -156,12 +156,17 @@ def test_what_one_account_lacks_is_null_and_an_account_without_rows_is_left_out(
             ("SOUTH", "NEWS", Decimal("1.5"), "tall"),
         }
         assert anywhere.query("select * from klaviyo.tags") == [("NORTH", "T1")]
+
+
+def test_a_view_of_others_outlives_what_joins_the_one_that_it_is_on(anywhere: Accounts) -> None:
+    anywhere.make("south", "tags", "name text, id text", "'Sale', 'T1'")
+    anywhere.share()
     anywhere.query("create schema theirs")
     anywhere.query("create view theirs.names as select account_id, id from klaviyo.tags")
-    anywhere.query("alter table klaviyo_north.tags add column shade text")
+    anywhere.make("north", "tags", "shade text, id text, name text", "'red', 'T1', 'Sale'")
     anywhere.share()
-    assert anywhere.query("select * from klaviyo.tags") == [("NORTH", "T1", None)]
-    assert anywhere.query("select * from theirs.names") == [("NORTH", "T1")], "a view of others outlives a new column"
+    assert anywhere.query("select * from theirs.names order by 1") == [("NORTH", "T1"), ("SOUTH", "T1")]
+    assert anywhere.query("select id, shade from klaviyo.tags order by account_id") == [("T1", "red"), ("T1", None)]
 
 
 def test_marts_are_put_together_and_what_is_gone_from_all_of_them_goes(anywhere: Accounts) -> None:
