@@ -22,7 +22,7 @@ A_RUN = timedelta(minutes=10)
 """What a run may take; and what a change may need to become visible."""
 
 
-MOST: Final = 7
+MOST: Final = 7.2
 """Times the requests of an ideal reader: what a small account takes, of which most requests find nothing new."""
 
 

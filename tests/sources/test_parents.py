@@ -17,6 +17,7 @@ from sources.klaviyo.contract import Contract, Limit
 from sources.klaviyo.extraction import Extraction
 from sources.klaviyo.lanes import Range
 from sources.klaviyo.resources import select
+from sources.klaviyo.rows import PageReader
 from sources.klaviyo.tables import BOOKKEEPING
 from sources.klaviyo.tally import Tally
 from sources.klaviyo.walk import Walk
@@ -130,6 +131,21 @@ def test_parents_that_a_run_loads_itself_are_asked_for_once(names: tuple[str, ..
     assert house.rows("SELECT list_id FROM list_memberships ORDER BY 1") == [(one,) for one in ids]
     if "lists" in names:
         assert house.rows("SELECT id FROM lists ORDER BY 1") == [(one,) for one in ids]
+
+
+def test_an_answer_is_kept_until_every_reader_has_had_it(open_house: Open, connect: Connect) -> None:
+    house = open_house(account((), *listed(*(f"L{number:02}" for number in range(12)))))
+    client = connect(house.sandbox.url)
+    lists, memberships = select(["lists", "list_memberships"])
+    extraction = Extraction(client, [lists, memberships], now=NOON)
+    assert len(extraction.parents(lists, Tally("list_memberships"))) == 12
+    walk = next(walk for walk in extraction.walks if walk.host is lists)
+    assert walk.shared
+    assert len(walk.shared.answers) == 2
+    pages = walk.follow(client, PageReader(walk.tables), Range("", None))
+    assert sum(len(page.items) for page in pages) == 12
+    assert not walk.shared.answers
+    assert len(house.sandbox.api.requests) == walk.tally.requests == 2
 
 
 def test_requests_for_parents_count_for_the_walk_that_loads_them(open_house: Open, connect: Connect) -> None:
