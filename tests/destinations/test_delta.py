@@ -15,13 +15,14 @@ from pipelines.errors import ConfigurationError, DestinationError
 from pipelines.forgetting import Eraser
 from pipelines.job import run_job
 from pipelines.load import Request, named
+from pipelines.plan import committed
 from pipelines.settings import Settings
 from pipelines.warehouse import Tables, Warehouse
 from sandbox.account import Account
 from sandbox.server import Sandbox
 from sources.klaviyo.declaration import policy
 from sources.klaviyo.pseudonyms import Pseudonyms
-from tests.conftest import Job
+from tests.conftest import Cli, Job
 from tests.destinations.extensions import session
 from tests.destinations.proofs import prove
 from tests.destinations.story import Story
@@ -73,6 +74,24 @@ def told_in(folder: Path) -> set[str]:
     found = {value for place in (folder, cells) for value, _ in found_in_files(place)}
     shutil.rmtree(cells)
     return found
+
+
+def test_a_plan_makes_no_folder(folder: Path) -> None:
+    assert committed(Warehouse("delta")) == {}
+    assert not folder.exists()
+
+
+def test_commands_take_the_folder_where_they_run_whoever_has_put_its_files_together(cli: Cli) -> None:
+    there = cli.home / "klaviyo_etl.delta" / "klaviyo"
+    cli.load("--destination", "delta", "--select", "events")
+    deltalake.DeltaTable(there / "events").optimize.compact()
+    deltalake.DeltaTable(there / "events").vacuum(dry_run=False)
+    cli.load("--destination", "delta", "--select", "events")
+    assert deltalake.DeltaTable(there / "events").to_pyarrow_table().num_rows == 34
+    assert deltalake.DeltaTable(there / "etl_runs").to_pyarrow_table().num_rows == 2
+    for command in ("status", "plan", "doctor"):
+        done = cli(command, "--destination", "delta")
+        assert done.returncode == 0, done.stderr + done.stdout
 
 
 def test_models_are_refused_before_anything_is_loaded(job: Job, folder: Path) -> None:
