@@ -173,3 +173,32 @@ def test_without_a_setting_tables_are_where_the_command_runs(
         folder.mkdir()
         monkeypatch.chdir(folder)
         assert Warehouse("delta").place == str(folder / "klaviyo_etl.delta")
+
+
+def test_what_is_killed_between_two_tables_is_mended_by_the_next_run(
+    job: Job, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipelines.destinations.delta import DeltaSqlClient, Place  # noqa: PLC0415 - an extra
+
+    job.load("lists", destination="delta")
+    change(job.sandbox, "delete", type="list", id="NEWS")
+    write = DeltaSqlClient.write
+
+    def killed(self: DeltaSqlClient, place: Place) -> None:
+        if place.table == "lists":
+            raise ZeroDivisionError
+        write(self, place)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(DeltaSqlClient, "write", killed)
+        with pytest.raises(ZeroDivisionError):
+            job.load("lists", destination="delta")
+    assert told(folder, "etl_absences", "id") == ["NEWS"]
+    assert not any(told(folder, "lists", "_deleted_at"))
+    job.load("lists", destination="delta")
+    assert any(told(folder, "lists", "_deleted_at"))
+    assert told(folder, "etl_absences", "id") == ["NEWS", "NEWS"]
+
+
+def told(folder: Path, table: str, column: str) -> list[object]:
+    return [*deltalake.DeltaTable(folder / "klaviyo" / table).to_pyarrow_table()[column].to_pylist()]
