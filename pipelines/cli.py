@@ -351,7 +351,8 @@ def sweep(
     ] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be marked, and write nothing.")] = False,
     max_gone: Annotated[
-        float | None, typer.Option(help="Mark up to this share of a table; sweep_max_gone, a tenth, by default.")
+        float | None,
+        typer.Option(min=0, max=1, help="Mark up to this share of a table; sweep_max_gone, a tenth, by default."),
     ] = None,
     destination: DestinationOption = "duckdb",
     account: AccountOption = "",

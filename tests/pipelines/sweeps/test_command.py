@@ -98,6 +98,8 @@ def test_a_sweep_that_is_killed_marks_nothing_and_the_next_run_goes_on_with_it(
 def test_the_command_marks_and_a_dry_one_does_not(cli: Cli, sandbox: Sandbox, loaded: Path) -> None:
     shutil.copy(loaded, cli.database)
     vanish(sandbox, "profile", *PEOPLE[:50])
+    assert "--max-gone" in (nonsense := cli("sweep", "--max-gone", "15")).stderr
+    assert nonsense.returncode == 2
     refused = cli("sweep", "--select", "profiles")
     assert refused.returncode == 3
     assert "klaviyo-etl sweep --select profiles --max-gone 0.15" in refused.stdout
