@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from typing import Any, Final, cast, get_args, get_type_hints
 
@@ -36,8 +37,15 @@ def serve_sandbox(
     if limits not in modes:
         raise ConfigurationError(f"--limits: {limits!r} is not one of {', '.join(modes)}")
     account = synthesize(seed=seed, scale=scale)
+    port = port or free_port(host)
     console.print(f"a local Klaviyo at http://{host}:{port}, API key pk_sandbox; end it with Ctrl-C", highlight=False)
     serve(account, host, port, Settings(limits=cast("Any", limits), latency=latency))
+
+
+def free_port(host: str) -> int:
+    with socket.create_server((host, 0)) as found:
+        port: int = found.getsockname()[1]
+    return port
 
 
 def show(console: Console, path: Path) -> None:

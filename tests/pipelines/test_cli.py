@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -241,6 +242,21 @@ def test_status_shows_rows_windows_and_runs(cli: Cli) -> None:
     assert "event_attributions" in shown
     assert "the beginning" in shown
     assert "last runs" in shown
+
+
+def test_a_sandbox_on_any_free_port_says_on_which(cli: Cli) -> None:
+    running = cli.start("sandbox", "--port", "0", "--scale", "0.002", PYTHONUNBUFFERED="1")
+    try:
+        assert running.stdout is not None
+        port = int(running.stdout.readline().partition("127.0.0.1:")[2].partition(",")[0])
+        for _ in range(600):
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                return
+            time.sleep(0.1)
+        pytest.fail(f"nothing answers at port {port}")
+    finally:
+        running.kill()
+        running.communicate()
 
 
 def test_demo_shows_the_file_the_rows_and_the_top_campaigns(tmp_path: Path) -> None:
