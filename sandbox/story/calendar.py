@@ -60,7 +60,8 @@ class Calendar:
     def growth(self, dice: Random) -> int:
         """A second at which somebody new turns up: more of them as the shop becomes known."""
         earlier, later = sorted((self.moment(dice, self.start), self.moment(dice, self.start)))
-        return later if dice.random() < LATE_COMERS else earlier
+        # The last day's evening, where the shop is, is after midnight.
+        return min(later if dice.random() < LATE_COMERS else earlier, self.now - 1)
 
     def _hour(self, dice: Random) -> int:
         return bisect_right(self._hours, dice.randrange(self._hours[-1])) - 1

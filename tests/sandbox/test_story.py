@@ -117,6 +117,13 @@ def test_all_of_it_happens_in_the_two_years_up_to_now(account: Account) -> None:
     assert max(seconds) < SECOND
 
 
+@pytest.mark.parametrize("day", [20, 23])  # two on which somebody would have come after midnight
+def test_nobody_is_there_before_they_have_come(day: int) -> None:
+    now = datetime(2026, 11, day, tzinfo=UTC)
+    profiles = synthesize(scale=0.02, now=now).objects["profile"].values()
+    assert max(profile.attributes["created"] for profile in profiles) < now.isoformat()
+
+
 def test_the_story_is_about_the_day_it_is_told_by_default() -> None:
     midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     last = max(event.second for event in told(synthesize(scale=0.1, odd=False)))
