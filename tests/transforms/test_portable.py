@@ -49,14 +49,14 @@ OWN: Final = {
 """What the models may call, kept by hand: a function that is new here is to be looked up in the warehouse's reference."""
 
 TYPES: Final = {
-    "bigquery": {"bigint", "date", "decimal(18, 4)", "float64", "int64", "numeric", "string", "timestamp"},
+    "bigquery": {"bigint", "boolean", "date", "decimal(18, 4)", "float64", "int64", "numeric", "string", "timestamp"},
     "snowflake": {
-        "bigint", "date", "decimal(18, 4)", "double", "double precision", "integer", "number(38, 0)", "timestamp_tz",
+        "bigint", "boolean", "date", "decimal(18, 4)", "double", "double precision", "integer", "number(38, 0)", "timestamp_tz",
         "varchar",
     },
     # A numeric has no decimals unless it says how many, a varchar 256 bytes.
     "redshift": {
-        "bigint", "date", "decimal(18, 4)", "double precision", "integer", "timestamp with time zone",
+        "bigint", "boolean", "date", "decimal(18, 4)", "double precision", "integer", "timestamp with time zone",
         "varchar(65535)",
     },
 }  # fmt: skip
