@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from operator import attrgetter
 from typing import Final
 
 import msgspec
@@ -21,6 +22,9 @@ class Identifier(msgspec.Struct, gc=False):
     type: str = ""
 
 
+by_id: Final = attrgetter("type", "id")
+
+
 class Relationship(msgspec.Struct, gc=False):
     data: list[Identifier] | Identifier | None = None
 
@@ -34,6 +38,12 @@ class Item(msgspec.Struct, gc=False):
     type: str
     attributes: Attributes | None = None
     relationships: dict[str, Relationship | None] | None = None
+
+    def settle(self) -> None:
+        """Put what each relationship names in an order of its own: Klaviyo names things in any."""
+        for relationship in self.relationships.values() if self.relationships else ():
+            if relationship and isinstance(relationship.data, list) and len(relationship.data) > 1:
+                relationship.data.sort(key=by_id)
 
     def related(self, relation: str) -> list[str]:
         relationship = (self.relationships or {}).get(relation)

@@ -349,7 +349,7 @@ def within(attributes: Attributes | None, path: Sequence[str]) -> list[Attribute
         (attributes,), _ = objects_of([(attributes or {}).get(name)])
     found = (attributes or {}).get(last)
     try:
-        return [element for element in OBJECTS.decode(found) if element] if found is not None else []
+        return [element for element in OBJECTS.decode(found) or () if element] if found is not None else []
     except msgspec.MsgspecError:
         log.warning("%s is not a list of objects", ".".join(path))
         return []
@@ -372,7 +372,10 @@ def row_hash(item: Item, children: Sequence[Item], parent: str = "", pseudonyms:
 
     With pseudonyms, nobody who lacks their key can tell from it what was sent.
     """
-    linkage = [encode(child.relationships) for child in children] if children else ()
+    for one in (item, *children):
+        one.settle()
+    # Klaviyo names things that are linked to in any order.
+    linkage = sorted(encode(child.relationships) for child in children) if children else ()
     return digest((parent.encode(), encode(item), *linkage), pseudonyms)
 
 

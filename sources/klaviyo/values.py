@@ -23,7 +23,7 @@ Values = Sequence[Raw | None]
 
 NULL: Final = b"null"
 OBJECT: Final = msgspec.json.Decoder(Attributes | None)
-OBJECTS: Final = msgspec.json.Decoder(list[Attributes | None])
+OBJECTS: Final = msgspec.json.Decoder(list[Attributes | None] | None)
 DECODERS: Final[dict[ColumnType, msgspec.json.Decoder[Any]]] = {
     "text": msgspec.json.Decoder(list[str | None]),
     "bigint": msgspec.json.Decoder(list[int | None]),
@@ -56,7 +56,7 @@ def column(values: Values, of: ColumnType) -> tuple[pa.Array, Values]:
 def objects_of(values: Values) -> tuple[Sequence[Attributes | None], Values]:
     """The values as objects, and those that are none in their places."""
     try:
-        return OBJECTS.decode(listed(values)), ()
+        return OBJECTS.decode(listed(values)) or (), ()
     except msgspec.ValidationError:
         objects = [one_object(value) for value in values]
         return objects, [

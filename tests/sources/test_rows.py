@@ -223,6 +223,14 @@ def test_where_there_is_no_such_array_there_are_no_rows(found: object) -> None:
     assert suppressions(found) == []
 
 
+@pytest.mark.parametrize(("found", "warned"), [(None, False), ([], False), ("x", True)])
+def test_only_what_is_no_array_at_all_is_warned_of(
+    found: object, caplog: pytest.LogCaptureFixture, *, warned: bool
+) -> None:
+    suppressions({"suppression": found})
+    assert any("not a list" in message for message in caplog.messages) is warned
+
+
 def test_a_key_that_an_element_lacks_is_empty_and_not_null() -> None:
     (only,) = suppressions({"suppression": [{"timestamp": None, "reason": None}]})
     assert only["reason"] == ""
@@ -263,6 +271,17 @@ def test_the_same_object_has_the_same_hash_and_any_change_another() -> None:
 def test_the_hash_changes_when_an_attribution_comes_or_changes() -> None:
     without = document(thing("event", "E1", {"datetime": AN_HOUR}))
     assert len({digest(without), digest(attributed()), digest(attributed(campaign="C2"))}) == 3
+
+
+def test_the_hash_does_not_change_with_the_order_in_which_links_come() -> None:
+    parts = [("attribution", "A1"), ("attribution", "A2")]
+    told = [thing("attribution", id_, campaign=("campaign", f"C{id_}")) for _, id_ in parts]
+    pages = [
+        document(thing("event", "E1", {"datetime": AN_HOUR}, attributions=linked), included=included)
+        for linked in (parts, parts[::-1])
+        for included in (told, told[::-1])
+    ]
+    assert len({digest(body) for body in pages}) == 1
 
 
 def test_the_hash_does_not_change_with_links_or_with_company_on_the_page() -> None:
