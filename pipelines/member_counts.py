@@ -6,10 +6,9 @@ ago. What differs is swept, of that list or segment alone, and counted once more
 
 from __future__ import annotations
 
+import logging
 from functools import cached_property
 from typing import Final
-
-import msgspec
 
 from pipelines.comparisons import VERIFICATIONS, Comparison, Comparisons, verification_rows
 from pipelines.errors import Exit, RunError
@@ -26,7 +25,10 @@ from sources.klaviyo.spec import Resource
 from sources.klaviyo.sweeping import is_swept
 from sources.klaviyo.tables import DELETED_AT, full_table
 from sources.klaviyo.tally import Tally
+from sources.klaviyo.values import column
 from sources.klaviyo.walk import Walk
+
+log = logging.getLogger(__name__)
 
 COUNTED: Final = 15
 """Lists, and segments, that one verification counts: as many as Klaviyo answers in a minute."""
@@ -130,9 +132,11 @@ def counts(sweeper: Sweeper, of: Resource, parents: list[str], tally: Tally) -> 
     reader, found = PageReader(walk.tables), {}
     for parent in parents:
         for page in walk.follow(sweeper.client, reader, Range("", None, parent=parent)):
-            count = (page.items[0].attributes or {}).get("profile_count")
-            if count is not None:
-                found[parent] = msgspec.json.decode(count, type=int)
+            count = column([(page.items[0].attributes or {}).get("profile_count")], "bigint")[0][0].as_py()
+            if count is None:
+                log.warning("%s of %s: not compared, as Klaviyo tells no count", of.name, parent)
+            else:
+                found[parent] = count
     tally.add(walk.tally)
     return found
 

@@ -28,6 +28,7 @@ from pipelines.schema import LOAD
 from pipelines.warehouse import Tables
 from sources.klaviyo.client import Client
 from sources.klaviyo.contract import Contract
+from sources.klaviyo.documents import decoded
 from sources.klaviyo.errors import MalformedPage, NotFound
 from sources.klaviyo.resources import EVENTS, METRICS, PROFILES, at
 from sources.klaviyo.rows import PageReader
@@ -258,9 +259,12 @@ class Document(msgspec.Struct):
     data: Shown
 
 
+DOCUMENT: Final = msgspec.json.Decoder(Document)
+
+
 def only_item(body: bytes) -> Shown:
     try:
-        return msgspec.json.decode(body, type=Document).data
+        return decoded(DOCUMENT, body).data
     except msgspec.MsgspecError as error:
         raise MalformedPage(f"not a JSON:API object: {type(error).__name__}") from None
 

@@ -16,6 +16,7 @@ from pendulum import DateTime
 
 from sources.klaviyo.client import Client
 from sources.klaviyo.contract import Contract
+from sources.klaviyo.documents import decoded
 from sources.klaviyo.errors import MalformedPage, UnknownMetric
 from sources.klaviyo.tally import Tally
 from sources.klaviyo.windows import moment
@@ -35,12 +36,13 @@ class Page(msgspec.Struct):
     links: Json | None = None
 
 
-PAGE: Final = msgspec.json.Decoder(Page)
+# What nobody reads here may be beyond a double.
+PAGE: Final = msgspec.json.Decoder(Page, float_hook=float)
 
 
 def page(body: bytes) -> Page:
     try:
-        return PAGE.decode(body)
+        return decoded(PAGE, body)
     except msgspec.MsgspecError as error:
         raise MalformedPage(f"not a JSON:API collection: {type(error).__name__}") from None
 

@@ -20,6 +20,7 @@ from pendulum import DateTime
 from sources.klaviyo.account import Account
 from sources.klaviyo.client import Client
 from sources.klaviyo.contract import Contract, Endpoint
+from sources.klaviyo.documents import decoded
 from sources.klaviyo.errors import MalformedPage
 from sources.klaviyo.planner import Here, Period, Question
 from sources.klaviyo.reports import Answer, Document, ReportTable, Row
@@ -77,7 +78,7 @@ def question(metric: str, window: Window, interval: Interval) -> dict[str, objec
 def counts(body: bytes) -> Counts:
     """Raises MalformedPage for a body that is not the whole answer."""
     try:
-        answer = DOCUMENT.decode(body).data.attributes
+        answer = decoded(DOCUMENT, body).data.attributes
         return {
             pendulum.instance(start): int(number)
             for row in answer.data
@@ -178,7 +179,7 @@ class Aggregate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     def answer(self, body: bytes, asked: Question, here: Here) -> Answer:
         """Rows of intervals in which anything happened. Raises MalformedPage for what is not the whole answer."""
         try:
-            document = DOCUMENT.decode(body)
+            document = decoded(DOCUMENT, body)
             rows = [*self.rows(document.data.attributes, asked, here)]
         except (msgspec.MsgspecError, ValueError) as error:
             raise MalformedPage(f"not an answer of metric aggregates: {type(error).__name__}") from None

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import re
 from operator import attrgetter
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 from msgspec import Raw
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 Attributes = dict[str, Raw]
 Included = dict[tuple[str, str], "Item"]
@@ -76,13 +78,17 @@ ESCAPES: Final = re.compile(
 
 
 def decode(body: bytes) -> Document:
-    """The document, with U+FFFD for half a surrogate pair, as a text cut within an emoji has it: no database takes those."""
+    return decoded(DOCUMENT, body)
+
+
+def decoded(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    """What an answer holds, with U+FFFD for half a surrogate pair, as a text cut within an emoji has it: no database takes those."""
     try:
-        return DOCUMENT.decode(body)
+        return decoder.decode(body)
     except msgspec.DecodeError:
-        mended, halves = ESCAPES.subn(lambda escape: rb"\ufffd" if escape[1] else escape[0], body)
-        if mended == body:
+        halves = sum(escape[1] is not None for escape in ESCAPES.finditer(body))
+        if not halves:
             raise
-        document = DOCUMENT.decode(mended)
-        log.warning("a page held halves of characters, loaded as U+FFFD (%d escapes looked at)", halves)
-        return document
+        answer = decoder.decode(ESCAPES.sub(lambda escape: rb"\ufffd" if escape[1] else escape[0], body))
+        log.warning("an answer held %d halves of characters, taken for U+FFFD", halves)
+        return answer

@@ -19,7 +19,7 @@ from pendulum import DateTime
 
 from sources.klaviyo.account import Account
 from sources.klaviyo.contract import Contract, Endpoint, ReportFacts
-from sources.klaviyo.documents import Links
+from sources.klaviyo.documents import Links, decoded
 from sources.klaviyo.errors import MalformedPage
 from sources.klaviyo.planner import Here, Period, Question
 from sources.klaviyo.tables import DELETED_AT, Column, arrow_schema, column_hints
@@ -123,7 +123,7 @@ class Report:
     def answer(self, body: bytes, question: Question, _here: Here) -> Answer:
         """Raises MalformedPage for what is not the whole answer."""
         try:
-            document = DOCUMENT.decode(body)
+            document = decoded(DOCUMENT, body)
             rows = [*self.rows(document.data.attributes, question)]
         except (msgspec.MsgspecError, ValueError, TypeError) as error:
             raise MalformedPage(f"not an answer of {self.path}: {type(error).__name__}") from None
