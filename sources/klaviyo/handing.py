@@ -77,6 +77,9 @@ class Handing:
             rows = pa.concat_tables(held, promote_options="default").sort_by(
                 [(name, "ascending") for name in table.key]
             )
+            # Columns that pages have added stand in the order in which pages came.
+            known = table.schema.names
+            rows = rows.select([*known, *sorted({*rows.column_names} - {*known})])
             digest.update(table.name.encode())
             digest.update(serialized(rows.combine_chunks()))
         return digest.hexdigest()
