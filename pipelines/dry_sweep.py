@@ -15,7 +15,7 @@ from pipelines.load import JOURNAL
 from pipelines.runs import states
 from pipelines.schema import make_tables
 from pipelines.sweep import Outcome, Sweeper
-from pipelines.warehouse import SCHEMA, Tables, Warehouse, destination_errors
+from pipelines.warehouse import SCHEMA, Tables, Warehouse
 from sources.klaviyo.ledger import State
 from sources.klaviyo.spec import Resource
 from sources.klaviyo.sweeping import Sweep
@@ -33,10 +33,8 @@ def dry_sweep(sweeper: Sweeper, resources: Sequence[Resource]) -> Outcome:
 
 
 def copy_keys(sweeper: Sweeper, resources: Sequence[Resource], copy: Warehouse) -> None:
-    pipeline = sweeper.warehouse.onlooker()
-    there = states(pipeline)
-    with destination_errors(sweeper.warehouse), pipeline.sql_client() as client:
-        tables = Tables(client)
+    with sweeper.warehouse.onlooker() as pipeline, pipeline.sql_client() as client:
+        there, tables = states(pipeline), Tables(client)
 
         @dlt.source(name=SCHEMA, max_table_nesting=0)
         def keys() -> list[DltResource]:

@@ -101,9 +101,8 @@ def explain(counted: int, held: int, *, is_swept: bool) -> str:
 
 def next_in_turn(sweeper: Sweeper, most: int) -> list[tuple[Resource, str]]:
     """The lists and segments whose members have been read, and were compared longest ago; so many of each."""
-    pipeline = sweeper.warehouse.onlooker()
-    with destination_errors(sweeper.warehouse), pipeline.sql_client() as client:
-        tables = Tables(client)
+    with sweeper.warehouse.onlooker() as pipeline, pipeline.sql_client() as client:
+        there, tables = states(pipeline), Tables(client)
         compared = {
             (name, parent): last.isoformat()
             for name, parent, last in tables.rows(
@@ -114,7 +113,7 @@ def next_in_turn(sweeper: Sweeper, most: int) -> list[tuple[Resource, str]]:
     turns: list[tuple[str, str, Resource]] = []
     for of in at(sweeper.settings.revision):
         if of.per and is_swept(of):
-            read = read_until(states(pipeline), of)
+            read = read_until(there, of)
             turns += sorted(((compared.get((of.name, one), ""), one, of) for one in read), key=lambda turn: turn[:2])[
                 :most
             ]

@@ -8,18 +8,13 @@ windows      which the run would read: its own planning, from the state that the
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-import dlt
-from dlt.destinations import duckdb
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
-from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 from dlt.pipeline.state_sync import load_pipeline_state_from_destination
 from rich.console import Console
 
@@ -31,7 +26,7 @@ from pipelines.reports import Inquiry, inquiries, spent_cells
 from pipelines.schedule import Turn, turns
 from pipelines.scout import Scout
 from pipelines.settings import Settings
-from pipelines.warehouse import PIPELINE, SCHEMA, Tables, Warehouse, destination_errors
+from pipelines.warehouse import PIPELINE, SCHEMA, Warehouse
 from sources.klaviyo import contract
 from sources.klaviyo.errors import KlaviyoError
 from sources.klaviyo.extraction import Extraction, forget_other_revisions
@@ -109,6 +104,7 @@ class Prospect:
 
 def plan(settings: Settings, warehouse: Warehouse, request: Request) -> Prospect:
     """Ask and reckon; nothing is loaded, locked or written. Raises RunError."""
+    warehouse = replace(warehouse, read_only=True)
     state = committed(warehouse)
     sweeps = [] if request.start or request.end else due_sweeps(settings, warehouse, request, state)
     forget_other_revisions(state, settings.revision)
@@ -134,9 +130,9 @@ def due_sweeps(settings: Settings, warehouse: Warehouse, request: Request, state
     resources = [one for one in request.resources if is_swept(one)]
     if not state or not resources:
         return []
-    with looking(warehouse) as client:
+    with warehouse.tables() as tables:
         found = turns(
-            Tables(client.sql_client),
+            tables,
             state.get("resources", {}),
             resources,
             contract.load(settings.revision),
@@ -193,30 +189,14 @@ def committed(warehouse: Warehouse) -> dict[str, Any]:
     """What the warehouse says has been read, as dlt's state of the source: without a lock, a write, or a trace in the runs' working folder."""
     if warehouse.written and not warehouse.written.exists():
         return {}
-    with looking(warehouse) as client:
+    with warehouse.aside() as pipeline, pipeline.destination_client() as client:
+        known: Any = client
         try:
-            state: Any = load_pipeline_state_from_destination(PIPELINE, client)
+            state: Any = load_pipeline_state_from_destination(PIPELINE, known)
         except DatabaseUndefinedRelation:
             state = None
     source: dict[str, Any] = (state or {}).get("sources", {}).get(SCHEMA, {})
     return source
-
-
-@contextmanager
-def looking(warehouse: Warehouse) -> Iterator[Any]:
-    """Dlt's client of the destination."""
-    with tempfile.TemporaryDirectory() as folder, destination_errors(warehouse):
-        pipeline = dlt.pipeline(
-            PIPELINE, destination=read_only(warehouse), dataset_name=warehouse.dataset, pipelines_dir=folder
-        )
-        with pipeline.destination_client() as client:
-            yield client
-
-
-def read_only(warehouse: Warehouse) -> Any:  # noqa: ANN401 - dlt's factory type is not exported
-    if warehouse.path is None:
-        return warehouse.destination(warehouse.credentials)
-    return duckdb(credentials=DuckDbCredentials(str(warehouse.path), read_only=True))
 
 
 # --- how it is said ------------------------------------------------------------------------------------------------

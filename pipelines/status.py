@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from pipelines.definitions import VERSIONS
@@ -14,7 +14,7 @@ from pipelines.runs import RUN_RESOURCES, RUNS, states, window_rows
 from pipelines.schedule import Turn, turns
 from pipelines.settings import Sweeps
 from pipelines.verify import Last, last_verification
-from pipelines.warehouse import Tables, Warehouse, destination_errors
+from pipelines.warehouse import Tables, Warehouse
 from sources.klaviyo import contract
 from sources.klaviyo.resources import ALL_NAMES, at
 from sources.klaviyo.sweeping import is_swept
@@ -46,8 +46,7 @@ class Status:
 
 def status(warehouse: Warehouse, revision: str, share: float, runs: int = 5, sweeps: Sweeps | None = None) -> Status:
     """Read the run tables and count the rows. Works from any machine that reaches the warehouse."""
-    pipeline = warehouse.onlooker()
-    with destination_errors(warehouse), pipeline.sql_client() as client:
+    with replace(warehouse, read_only=True).onlooker() as pipeline, pipeline.sql_client() as client:
         tables = Tables(client)
         return Status(
             verified=last_verification(tables),

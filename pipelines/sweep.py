@@ -236,8 +236,7 @@ class Sweeper:
 
     def due(self, resources: Sequence[Resource]) -> list[Resource]:
         """Those whose last sweep was long enough ago, or is under way still."""
-        pipeline = self.warehouse.onlooker()
-        with destination_errors(self.warehouse), pipeline.sql_client() as client:
+        with self.warehouse.onlooker() as pipeline, pipeline.sql_client() as client:
             swept = sweepable(resources)
             found = turns(Tables(client), states(pipeline), swept, self.contract, self.settings.sweeps)
             self.unexplained = bool(absent_profiles(Tables(client), None))

@@ -98,8 +98,7 @@ class Verifier:
     def verify(self, start: DateTime | None = None, end: DateTime | None = None) -> Verification:
         """Verify a range; by default what is not verified yet, and a part of the rest. Raises RunError."""
         try:
-            pipeline = self.warehouse.onlooker()
-            with destination_errors(self.warehouse), pipeline.sql_client() as client:
+            with self.warehouse.onlooker() as pipeline, pipeline.sql_client() as client:
                 tables = Tables(client)
                 asked = self.due(pipeline, tables, start, end)
                 windows = self.inhabited(tables, asked)

@@ -63,6 +63,8 @@ class Warehouse:
     dataset: str = field(default_factory=dataset)
     file: Path | None = None
     """A DuckDB file in place of the configured one."""
+    read_only: bool = False
+    """Whether a DuckDB file is only looked at, as several may at a time."""
 
     def __post_init__(self) -> None:
         kind_of(self.name)
@@ -102,6 +104,15 @@ class Warehouse:
             self.refuse_ambiguous_file(Path(credentials._conn_str()))  # noqa: SLF001 - the only way to the resolved path
             credentials.global_config = CONFIG | (credentials.global_config or {})
         return credentials
+
+    @property
+    def opened(self) -> Any:  # noqa: ANN401 - as above
+        """The credentials with which it is opened. A file that is only looked at and is not there yet is an empty database."""
+        if not (self.read_only and self.path):
+            return self.credentials
+        if not self.path.exists():
+            return DuckDbCredentials(duckdb.connect())
+        return DuckDbCredentials(str(self.path), read_only=True)
 
     def refuse_ambiguous_file(self, path: Path) -> None:
         """DuckDB calls a database by its file's name, and then cannot tell it from a schema of that name."""
@@ -153,30 +164,40 @@ class Warehouse:
         The destination holds the truth about what has been loaded. What a killed run left on this disk is dropped:
         it was never committed, and is read again.
         """
-        return self.synced(self.workspace)
+        shutil.rmtree(self.workspace, ignore_errors=True)
+        pipeline = self.unsynced(self.workspace)
+        with destination_errors(self):
+            self.sync(pipeline)
+        return pipeline
 
-    def onlooker(self) -> dlt.Pipeline:
-        """A pipeline to look with, beside a run that may be under way."""
-        return self.synced(self.workspace.with_suffix(".look"))
+    @contextmanager
+    def onlooker(self) -> Iterator[dlt.Pipeline]:
+        """A pipeline to look with, beside others and beside a run that may be under way."""
+        with self.aside() as pipeline:
+            self.sync(pipeline)
+            yield pipeline
 
     @contextmanager
     def tables(self) -> Iterator[Tables]:
         """The tables, for SQL alone: without what dlt knows of them, which takes long to read."""
-        with destination_errors(self), self.unsynced(self.workspace.with_suffix(".sql")).sql_client() as client:
+        with self.aside() as pipeline, pipeline.sql_client() as client:
             yield Tables(client)
 
-    def synced(self, workspace: Path) -> dlt.Pipeline:
-        pipeline = self.unsynced(workspace)
-        with destination_errors(self):
-            # Without data this does what sync_destination does, and the first load does not do it once more.
-            pipeline.run()
-        return pipeline
+    @contextmanager
+    def aside(self) -> Iterator[dlt.Pipeline]:
+        """A pipeline with a folder of its own, which knows nothing of the destination yet."""
+        with TemporaryDirectory() as folder, destination_errors(self):
+            yield self.unsynced(Path(folder))
+
+    @staticmethod
+    def sync(pipeline: dlt.Pipeline) -> None:
+        # Without data this does what sync_destination does, and the first load does not do it once more.
+        pipeline.run()
 
     def unsynced(self, workspace: Path) -> dlt.Pipeline:
-        shutil.rmtree(workspace, ignore_errors=True)
         return dlt.pipeline(
             PIPELINE,
-            destination=self.destination(self.credentials),
+            destination=self.destination(self.opened),
             dataset_name=self.dataset,
             pipelines_dir=str(workspace),
         )

@@ -100,8 +100,7 @@ class Story:
 
     @contextlib.contextmanager
     def tables(self, name: str) -> Iterator[tuple[Tables, Any]]:
-        pipeline = Warehouse(name).onlooker()
-        with pipeline.sql_client() as client:
+        with Warehouse(name).onlooker() as pipeline, pipeline.sql_client() as client:
             yield Tables(client), pipeline.default_schema
 
     def rows(

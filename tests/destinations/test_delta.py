@@ -118,7 +118,7 @@ def test_the_tables_may_lie_in_a_bucket(
         job.load("lists", "events", destination="delta")
     change(job.sandbox, "delete", type="list", id="NEWS")
     job.load("lists", destination="delta")
-    with Warehouse("delta").onlooker().sql_client() as client:
+    with Warehouse("delta").onlooker() as pipeline, pipeline.sql_client() as client:
         assert client.execute_sql("SELECT count(*), count(DISTINCT id) FROM events") == [(34, 34)]
         assert client.execute_sql("SELECT id FROM lists WHERE _deleted_at IS NOT NULL") == [("NEWS",)]
     listed = requests.get(f"{bucket}/shop?list-type=2&prefix=lake/klaviyo/events/", timeout=30).text
@@ -128,7 +128,7 @@ def test_the_tables_may_lie_in_a_bucket(
 def test_a_change_that_fails_half_way_is_not_written(job: Job, folder: Path) -> None:
     job.load("tags", destination="delta")
     before = deltalake.DeltaTable(folder / "klaviyo" / "tags").version()
-    with Warehouse("delta").onlooker().sql_client() as client:
+    with Warehouse("delta").onlooker() as pipeline, pipeline.sql_client() as client:
         tables = Tables(client)
         held = tables.rows("SELECT id FROM tags ORDER BY id")
         with contextlib.suppress(ZeroDivisionError), tables.transaction():
@@ -146,7 +146,7 @@ def test_few_rows_that_change_leave_the_files_of_others_alone(job: Job, folder: 
     for end in ("2026-06-04", "2026-06-13"):
         job.load("events", destination="delta", end=end, now="2026-06-14")
     before = {*deltalake.DeltaTable(place).file_uris()}
-    with Warehouse("delta").onlooker().sql_client() as client:
+    with Warehouse("delta").onlooker() as pipeline, pipeline.sql_client() as client:
         tables = Tables(client)
         (((first,),)) = tables.rows("SELECT min_by(id, datetime) FROM events")
         tables.execute("UPDATE events SET _deleted_at = now() WHERE id = %s", first)

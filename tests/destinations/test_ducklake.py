@@ -126,7 +126,7 @@ def test_the_files_of_a_lake_may_lie_in_a_bucket(
         monkeypatch.setenv(f"DESTINATION__DUCKLAKE__CREDENTIALS__STORAGE__{name}", value)
     for _ in range(2):
         job.load("lists", "events", destination="ducklake")
-    with warehouse.onlooker().sql_client() as client:
+    with warehouse.onlooker() as pipeline, pipeline.sql_client() as client:
         assert client.execute_sql("SELECT count(*), count(DISTINCT id) FROM events") == [(34, 34)]
     assert "lake/klaviyo/events/year=2026/month=6/" in requests.get(f"{bucket}/shop?list-type=2", timeout=30).text
 

@@ -37,7 +37,7 @@ def test_a_real_account_holds_what_duckdb_holds(
     try:
         prove(Story(job, sandbox, name), "live", "a real account", record=record)
     finally:
-        with Warehouse(name).onlooker().sql_client() as client:
+        with Warehouse(name).onlooker() as pipeline, pipeline.sql_client() as client:
             client.drop_dataset()
             with client.with_staging_dataset():
                 if client.has_dataset():

@@ -235,10 +235,12 @@ def test_log_lines_are_json_when_asked_for(cli: Cli) -> None:
     assert events[-1]["exit_code"] == 2
 
 
-def test_status_shows_rows_windows_and_runs(cli: Cli) -> None:
+def test_status_shows_rows_windows_and_runs_beside_others_who_look(cli: Cli) -> None:
     assert "nothing has been loaded yet" in cli("status").stdout
+    assert not cli.database.exists()
     cli.load("--select", "events")
-    shown = cli("status").stdout
+    with duckdb.connect(str(cli.database), read_only=True):
+        shown = cli("status").stdout
     assert "event_attributions" in shown
     assert "the beginning" in shown
     assert "last runs" in shown

@@ -59,7 +59,7 @@ def test_merged_profiles_lead_to_their_survivors_and_deleted_ones_nowhere(job: J
         "P060": ("P061", "a Merged Profile event names it"),
     }
     assert causes(job) == {"P010": "merged", "P040": "merged", "P060": "merged", "P020": "deleted", "P050": "deleted"}
-    with sweeper(job).warehouse.onlooker().sql_client() as client:
+    with sweeper(job).warehouse.onlooker() as pipeline, pipeline.sql_client() as client:
         assert [one.id for one in deleted_profiles(Tables(client))] == ["P020", "P050"]
     # Events are read again under the survivor; who was deleted has left all lists, and the survivor may have joined some.
     assert_tables_equal_the_account(job, sandbox, "profiles", "events")
