@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Iterable
 from operator import attrgetter
 from typing import Final, TypeVar
 
@@ -40,12 +41,6 @@ class Item(msgspec.Struct, gc=False):
     type: str
     attributes: Attributes | None = None
     relationships: dict[str, Relationship | None] | None = None
-
-    def settle(self) -> None:
-        """Put what each relationship names in an order of its own: Klaviyo names things in any."""
-        for relationship in self.relationships.values() if self.relationships else ():
-            if relationship and isinstance(relationship.data, list) and len(relationship.data) > 1:
-                relationship.data.sort(key=by_id)
 
     def related(self, relation: str) -> list[str]:
         relationship = (self.relationships or {}).get(relation)
@@ -92,3 +87,17 @@ def decoded(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
         answer = decoder.decode(ESCAPES.sub(lambda escape: rb"\ufffd" if escape[1] else escape[0], body))
         log.warning("an answer held %d halves of characters, taken for U+FFFD", halves)
         return answer
+
+
+def settle(items: Iterable[Item]) -> None:
+    """Leave each object the relationships that point to something, and these in one order: Klaviyo adds others freely, and names things in any order."""
+    for item in items:
+        idle = not item.relationships
+        for relationship in (item.relationships or {}).values():
+            if relationship is None or not relationship.data:
+                idle = True
+            elif isinstance(relationship.data, list) and len(relationship.data) > 1:
+                relationship.data.sort(key=by_id)
+        if idle:
+            every = (item.relationships or {}).items()
+            item.relationships = {name: of for name, of in every if of and of.data} or None

@@ -22,7 +22,7 @@ import xxhash
 from msgspec import Raw
 
 from sources.klaviyo.contract import ColumnType, Tree
-from sources.klaviyo.documents import Attributes, Included, Item, decode
+from sources.klaviyo.documents import Attributes, Included, Item, decode, settle
 from sources.klaviyo.drift import Change, Drift, Kind, new_values, other_types
 from sources.klaviyo.errors import MalformedPage
 from sources.klaviyo.policy import NO_POLICY, UNFIT, Policy, TablePolicy
@@ -104,11 +104,14 @@ class PageReader:
         if isinstance(document.data, list) == self.single:
             raise MalformedPage(f"not a JSON:API {'object' if self.single else 'collection'}")
         items = document.data if isinstance(document.data, list) else [document.data]
+        included = document.included or []
+        settle(items)
+        settle(included)
         times = self.times(items)
         bounds: dict[str, datetime | None] = pc.min_max(times).as_py() if times is not None else {}
         return Page(
             items=items,
-            included={(item.type, item.id): item for item in document.included or ()},
+            included={(item.type, item.id): item for item in included},
             next=document.links.next if document.links else None,
             times=times,
             first=bounds.get("min"),
@@ -372,8 +375,6 @@ def row_hash(item: Item, children: Sequence[Item], parent: str = "", pseudonyms:
 
     With pseudonyms, nobody who lacks their key can tell from it what was sent.
     """
-    for one in (item, *children):
-        one.settle()
     # Klaviyo names things that are linked to in any order.
     linkage = sorted(encode(child.relationships) for child in children) if children else ()
     return digest((parent.encode(), encode(item), *linkage), pseudonyms)

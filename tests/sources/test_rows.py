@@ -290,6 +290,16 @@ def test_the_hash_does_not_change_with_links_or_with_company_on_the_page() -> No
     assert rows(company, "events")[1]["_row_hash"] == digest(document(event(), next_page="https://x/"))
 
 
+@pytest.mark.parametrize(
+    "relation", [b'{"links":{"self":"https://x/"}}', b'{"data":[]}', b'{"data":null}', b"null", b"{}"]
+)
+def test_the_hash_does_not_change_with_a_relation_that_points_to_nothing(relation: bytes) -> None:
+    usual = thing("event", "E1", {"datetime": AN_HOUR}, metric=("metric", "M1"))
+    more = usual.replace(b'"metric": {', b'"newly_told": ' + relation + b', "metric": {')
+    assert more != usual
+    assert digest(document(more)) == digest(document(usual))
+
+
 def test_what_hangs_from_an_object_or_lies_within_it_has_a_hash_of_its_own() -> None:
     usual, other = (row(attributed(campaign=campaign), "event_attributions") for campaign in ("C1", "C2"))
     assert usual["_row_hash"] != other["_row_hash"]
