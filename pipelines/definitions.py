@@ -13,8 +13,8 @@ import dlt
 import pyarrow as pa
 from dlt.extract import DltResource
 
-from pipelines.history import Looking, Noted, with_rows
-from pipelines.runs import Looked
+from pipelines.history import Looking, with_rows
+from pipelines.runs import Progress, progress
 from pipelines.schema import LOAD
 from pipelines.versions import Look, Sight, Version, fingerprint, follow
 from pipelines.warehouse import Tables
@@ -75,22 +75,23 @@ def write(looking: Looking) -> Iterator[pa.Table]:
         tables = Tables(client)
         if VERSIONS in schema.tables:
             tables.index(VERSIONS, "id")
+        known, through = progress(tables, VERSIONS), looking.last_load(tables)
         for walk in looking.walks:
             for table in walk.tables:
                 if kind := table.resource.versioned:
-                    noted = Noted(looking, tables, VERSIONS, table.name)
+                    before = known.get(table.name, Progress())
                     if table.name in looking.run.policies and VERSIONS in schema.tables:
-                        forget(tables, table, noted)
+                        forget(tables, table)
+                        before = Progress()
                     rows = Rows(tables, schema, table, kind, looking.loaded_at)
-                    look = Look(looking.began, looking.run.now, noted.before.whole)
-                    for condition in looking.conditions(noted.before):
+                    look = Look(looking.began, looking.run.now, before.whole)
+                    for condition in looking.conditions(before):
                         yield from news(rows, look, condition)
-                    noted.add(tables, sees_all=sees_all(looking, walk, table))
+                    looking.note(VERSIONS, table.name, before, through, sees_all=sees_all(looking, walk, table))
 
 
-def forget(tables: Tables, table: Table, noted: Noted) -> None:
+def forget(tables: Tables, table: Table) -> None:
     """Begin anew with a table whose fields are treated otherwise from now on: what earlier versions say may be told no more."""
-    noted.before = Looked()
     tables.execute(f"DELETE FROM {tables.name(VERSIONS)} WHERE resource = %s", table.name)  # noqa: S608 - names are ours
 
 

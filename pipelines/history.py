@@ -16,7 +16,7 @@ import dlt
 import pyarrow as pa
 from dlt.extract import DltResource
 
-from pipelines.runs import Looked, Run, looks
+from pipelines.runs import Progress, Run
 from pipelines.schema import LOAD
 from pipelines.warehouse import Tables
 from sources.klaviyo.tables import DELETED_AT
@@ -54,7 +54,21 @@ class Looking:
         """By when rows of a load were there."""
         return self.run.now if self.is_own(load_id) else datetime.fromtimestamp(float(load_id), UTC)
 
-    def conditions(self, before: Looked) -> Iterator[str]:
+    def last_load(self, tables: Tables) -> str:
+        """The id of the latest load."""
+        schema = self.pipeline.default_schema_name
+        loads = tables.rows(f"SELECT max(load_id) FROM {tables.name('_dlt_loads')} WHERE schema_name = %s", schema)  # noqa: S608 - names are ours
+        return str(loads[0][0] or "")
+
+    def note(self, kept_in: str, table: str, before: Progress, through: str, *, sees_all: bool) -> None:
+        """Note that the run has looked at all there is of a table, through this load."""
+        self.run.progress[kept_in, table] = Progress(
+            through=max(before.through, through),
+            marked=self.run.started_at,
+            whole=self.began if sees_all else before.whole,
+        )
+
+    def conditions(self, before: Progress) -> Iterator[str]:
         """The SQL conditions of the rows to look at: those brought since, and others that were found to have vanished."""
         brought = self.brought(before)
         yield brought
@@ -62,7 +76,7 @@ class Looking:
             marked = min(before.marked, self.run.started_at)
             yield f"({DELETED_AT} >= '{marked.isoformat()}' AND NOT {brought})"
 
-    def brought(self, before: Looked) -> str:
+    def brought(self, before: Progress) -> str:
         """The SQL condition of the rows that loads have brought since."""
         if not before.through:
             return "TRUE"
@@ -76,28 +90,8 @@ class SweepLooking(Looking):
 
     notes: bool = False
 
-    def conditions(self, before: Looked) -> Iterator[str]:  # noqa: ARG002 - it looks at its own rows, whatever was looked at before
+    def conditions(self, before: Progress) -> Iterator[str]:  # noqa: ARG002 - it looks at its own rows, whatever was looked at before
         yield f"({DELETED_AT} >= '{self.run.started_at.isoformat()}' OR {LOAD} >= '{self.first_load_id}')"
-
-
-class Noted:
-    """What has been looked at of one table, by runs before and by this one."""
-
-    def __init__(self, looking: Looking, tables: Tables, kept_in: str, table: str) -> None:
-        self.looking = looking
-        self.of = (kept_in, table)
-        self.before = looks(tables, kept_in).get(table, Looked())
-
-    def add(self, tables: Tables, *, sees_all: bool) -> None:
-        """Note that the run has looked at all there is."""
-        looking = self.looking
-        schema = looking.pipeline.default_schema_name
-        loads = tables.rows(f"SELECT max(load_id) FROM {tables.name('_dlt_loads')} WHERE schema_name = %s", schema)  # noqa: S608 - names are ours
-        looking.run.looks[self.of] = Looked(
-            through=max(self.before.through, str(loads[0][0] or "")),
-            marked=looking.run.started_at,
-            whole=looking.began if sees_all else self.before.whole,
-        )
 
 
 def with_rows(rows: Iterator[pa.Table], made: Callable[[Iterator[pa.Table]], DltResource]) -> list[DltResource]:

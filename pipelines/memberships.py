@@ -19,10 +19,10 @@ from dlt.extract import DltResource
 
 from pipelines.absence import ABSENCES
 from pipelines.definitions import VERSIONS
-from pipelines.history import Looking, Noted, with_rows
+from pipelines.history import Looking, with_rows
 from pipelines.intervals import ALIKE, LONG_AGO, Fact, Interval, Joined, Left, Missing, Shown, intervals
 from pipelines.merges import FORMER_PROFILE, MERGES
-from pipelines.runs import Looked
+from pipelines.runs import Progress, progress
 from pipelines.schema import LOAD
 from pipelines.warehouse import Tables, utc
 from sources.klaviyo.resources import EVENTS, LISTS, METRICS
@@ -130,8 +130,7 @@ class Keeper:
         with self.looking.pipeline.sql_client() as client:
             tables = Tables(client)
             self.index(tables, there)
-            noted = Noted(self.looking, tables, self.name, self.table.name)
-            before = noted.before
+            before = progress(tables, self.name).get(self.table.name, Progress())
             tells = self.looking.notes and self.group == "list_id"
             events = Telling(tables, self.looking, before) if tells else None
             for bucket in self.buckets(tables, before, events):
@@ -140,7 +139,8 @@ class Keeper:
                 if rows:
                     yield pa.Table.from_pylist(rows, schema=arrow_schema(self.columns))
             if self.looking.notes:
-                noted.add(tables, sees_all=False)
+                through = self.looking.last_load(tables)
+                self.looking.note(self.name, self.table.name, before, through, sees_all=False)
             if events:
                 events.complain()
 
@@ -155,7 +155,7 @@ class Keeper:
                 # Rows of a load lie together: this costs next to nothing to keep.
                 tables.index(table, LOAD, using="brin")
 
-    def buckets(self, tables: Tables, before: Looked, events: Telling | None) -> Iterator[str]:
+    def buckets(self, tables: Tables, before: Progress, events: Telling | None) -> Iterator[str]:
         """Yield SQL conditions that part the profiles of which there is news: memory does not grow with the account."""
         sources = [(self.table.name, condition) for condition in self.looking.conditions(before)]
         sources += [(EVENTS.name, events.condition)] if events and events.metrics else []
@@ -172,7 +172,7 @@ class Keeper:
         }
         yield from (f"{ending} = {tables.literal(one)}" for one in sorted(endings))
 
-    def look(self, tables: Tables, before: Looked, events: Telling | None, bucket: str) -> Found:
+    def look(self, tables: Tables, before: Progress, events: Telling | None, bucket: str) -> Found:
         found = Found()
         raw = tables.name(self.table.name)
         for condition in self.looking.conditions(before):
@@ -263,7 +263,7 @@ class Keeper:
 class Telling:
     """The events that tell who joins and leaves lists."""
 
-    def __init__(self, tables: Tables, looking: Looking, before: Looked) -> None:
+    def __init__(self, tables: Tables, looking: Looking, before: Progress) -> None:
         self.tables = tables
         self.metrics = {
             id_: TELLS[name]

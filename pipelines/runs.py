@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import reduce
@@ -88,8 +88,8 @@ RUN_TABLES: Final = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Looked:
-    """What of a table has been looked at for history."""
+class Progress:
+    """How much of a table has been looked at for history."""
 
     through: str = ""
     """The last load whose rows have been looked at; all before, too."""
@@ -121,8 +121,8 @@ class Run:
     """What was read again, and found late."""
     changes: list[Change] = field(default_factory=list)
     """What Klaviyo sends otherwise than the contract tells, and was not told before."""
-    looks: dict[tuple[str, str], Looked] = field(default_factory=dict)
-    """By the table in which history is kept and the one of which: what has been looked at by now."""
+    progress: dict[tuple[str, str], Progress] = field(default_factory=dict)
+    """Of history, by the table in which it is kept and the one of which."""
 
     def __post_init__(self) -> None:
         self.began = time.monotonic()
@@ -147,10 +147,7 @@ def record(pipeline: dlt.Pipeline, run: Run, *more: Entries) -> None:
         Entries(REREADS, REREAD_COLUMNS, [one.row(run.id, run.started_at) for one in run.rereads]),
         Entries(SCHEMA_CHANGES, CHANGE_COLUMNS, [change_row(one, run.id, run.started_at) for one in run.changes]),
         Entries(WINDOWS, WINDOW_COLUMNS, window_rows(pipeline), instead_of="TRUE"),
-        *(
-            Entries(LOOKS, LOOK_COLUMNS, [look_row(*of, look)], f"kept_in = '{of[0]}' AND table_name = '{of[1]}'")
-            for of, look in run.looks.items()
-        ),
+        Entries(LOOKS, LOOK_COLUMNS, [look_row(*of, one) for of, one in run.progress.items()], of_any(run.progress)),
         *more,
     )
 
@@ -178,24 +175,29 @@ def commit(pipeline: dlt.Pipeline, *resources: DltResource) -> None:
         pipeline.run(ours())
 
 
-def looks(tables: Tables, kept_in: str) -> dict[str, Looked]:
+def progress(tables: Tables, kept_in: str) -> dict[str, Progress]:
     """What runs before have looked at, by table."""
     rows = tables.rows(
         f"SELECT table_name, through, marked_at, whole_at FROM {tables.name(LOOKS)} WHERE kept_in = %s",  # noqa: S608 - names are ours
         kept_in,
     )
     return {
-        name: Looked(through=through, marked=utc(marked), whole=utc(whole)) for name, through, marked, whole in rows
+        name: Progress(through=through, marked=utc(marked), whole=utc(whole)) for name, through, marked, whole in rows
     }
 
 
-def look_row(kept_in: str, table: str, look: Looked) -> dict[str, Any]:
+def of_any(histories: Iterable[tuple[str, str]]) -> str:
+    """The SQL condition of what has been noted of these."""
+    return " OR ".join(f"(kept_in = '{kept_in}' AND table_name = '{table}')" for kept_in, table in histories)
+
+
+def look_row(kept_in: str, table: str, told: Progress) -> dict[str, Any]:
     return {
         "kept_in": kept_in,
         "table_name": table,
-        "through": look.through,
-        "marked_at": look.marked,
-        "whole_at": look.whole,
+        "through": told.through,
+        "marked_at": told.marked,
+        "whole_at": told.whole,
     }
 
 
