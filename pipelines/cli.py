@@ -433,7 +433,7 @@ def forget(
 def sandbox_command(
     *,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="The port to listen on.")] = 8765,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on; 0 is any that is free.")] = 8765,
     scale: Annotated[float, typer.Option(help="Size of the synthetic account; 1 is about 60,000 events.")] = 1.0,
     seed: Annotated[int, typer.Option(help="Another seed, another account.")] = 1,
     limits: Annotated[str, typer.Option(help="Rate limits: strict (as Klaviyo's), scaled or off.")] = "strict",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 from typing import Any, Final, cast, get_args, get_type_hints
 
@@ -11,7 +10,7 @@ from rich.console import Console
 
 from pipelines.errors import ConfigurationError
 from pipelines.report import table
-from sandbox.server import Sandbox, serve
+from sandbox.server import Sandbox, bound, serve
 from sandbox.settings import Settings
 from sandbox.story import synthesize
 from sources.klaviyo.resources import DEFAULT
@@ -32,20 +31,20 @@ def sandbox_of(scale: float) -> Sandbox:
 def serve_sandbox(
     console: Console, *, host: str, port: int, scale: float, seed: int, limits: str, latency: float
 ) -> None:
-    """Serve until interrupted. Raises ConfigurationError for a mode of limits that there is not."""
+    """Serve until interrupted. Raises ConfigurationError for limits that there are not, and for an address that cannot be had."""
     modes = get_args(get_type_hints(Settings)["limits"])
     if limits not in modes:
         raise ConfigurationError(f"--limits: {limits!r} is not one of {', '.join(modes)}")
+    try:
+        at = bound(host, port)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ConfigurationError(f"--host, --port: {host}:{port} cannot be had: {reason.lower()}") from error
     account = synthesize(seed=seed, scale=scale)
-    port = port or free_port(host)
-    console.print(f"a local Klaviyo at http://{host}:{port}, API key pk_sandbox; end it with Ctrl-C", highlight=False)
-    serve(account, host, port, Settings(limits=cast("Any", limits), latency=latency))
-
-
-def free_port(host: str) -> int:
-    with socket.create_server((host, 0)) as found:
-        port: int = found.getsockname()[1]
-    return port
+    name = f"[{host}]" if ":" in host else host
+    address = f"http://{name}:{at.getsockname()[1]}"
+    console.print(f"a local Klaviyo at {address}, API key pk_sandbox; end it with Ctrl-C", highlight=False)
+    serve(account, at, Settings(limits=cast("Any", limits), latency=latency))
 
 
 def show(console: Console, path: Path) -> None:

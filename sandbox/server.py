@@ -34,7 +34,7 @@ class Sandbox:
     def __init__(self, account: Account, **settings: Any) -> None:  # noqa: ANN401 - the fields of Settings
         self.account = account
         self.app = create_app(account, Settings(**settings))
-        self._socket = _free_socket()
+        self._socket = bound("127.0.0.1", 0)
         self._server = uvicorn.Server(_config(self.app))
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), daemon=True)
 
@@ -72,25 +72,24 @@ class Sandbox:
         self.stop()
 
 
-def _free_socket() -> socket.socket:
+def bound(host: str, port: int) -> socket.socket:
+    """A socket for a server there; port 0 is any that is free. Raises OSError."""
+    family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     # Naming the protocol matters: without it asyncio leaves Nagle's algorithm on, at 40 ms an answer.
-    found = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    found.bind(("127.0.0.1", 0))
+    found = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind(address)
+    except OSError:
+        found.close()
+        raise
     return found
 
 
-def serve(
-    account: Account,
-    host: str = "127.0.0.1",
-    port: int = 8765,
-    settings: Settings | None = None,
-    *,
-    tls: str | None = None,
-) -> None:
+def serve(account: Account, at: socket.socket, settings: Settings | None = None, *, tls: str | None = None) -> None:
     """Serve until interrupted; over TLS, for clients that insist, with a file that holds a key and its certificate."""
     gc.freeze()  # or each collection would look through the whole account: a third of the time of a page
-    config = _config(create_app(account, settings), host=host, port=port, ssl_certfile=tls)
-    uvicorn.Server(config).run()
+    uvicorn.Server(_config(create_app(account, settings), ssl_certfile=tls)).run(sockets=[at])
 
 
 def _config(app: Starlette, **options: Any) -> uvicorn.Config:  # noqa: ANN401 - options of uvicorn

@@ -6,7 +6,7 @@ import argparse
 from datetime import UTC, datetime
 
 from sandbox.bulk import bulk
-from sandbox.server import serve
+from sandbox.server import bound, serve
 from sandbox.settings import Settings
 
 
@@ -14,7 +14,8 @@ def main() -> None:
     options = _parser().parse_args()
     until = datetime.fromisoformat(options.until).replace(tzinfo=UTC) if options.until else None
     settings = Settings(limits=options.limits, latency=options.latency, gzip=options.gzip == "on")
-    serve(bulk(options.events, options.profiles, until), options.host, options.port, settings, tls=options.tls)
+    at = bound(options.host, options.port)
+    serve(bulk(options.events, options.profiles, until), at, settings, tls=options.tls)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -253,9 +253,13 @@ def test_a_sandbox_on_any_free_port_says_on_which(cli: Cli) -> None:
         port = int(running.stdout.readline().partition("127.0.0.1:")[2].partition(",")[0])
         for _ in range(600):
             with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-                return
+                break
             time.sleep(0.1)
-        pytest.fail(f"nothing answers at port {port}")
+        else:
+            pytest.fail(f"nothing answers at port {port}")
+        second = cli("sandbox", "--port", str(port))
+        assert second.returncode == 2
+        assert f"127.0.0.1:{port} cannot be had" in second.stderr
     finally:
         running.kill()
         running.communicate()
