@@ -24,6 +24,9 @@ from sandbox.changes.change import (
 from sandbox.story.events import Written
 from sandbox.story.spelling import instant
 
+IDENTITY = ("email", "phone_number", "external_id", "first_name", "last_name")
+REDACTED = "redacted"
+
 
 class UpdateProfile(Change, kw_only=True):
     """New values for attributes of a profile; `properties` and `location` keep the keys that are not given."""
@@ -83,12 +86,6 @@ class DeleteProfile(Change, kw_only=True):
             account.events.add(_redacted(event, identity))
         vanish(account, profile)
         return {"profiles": [profile.id], "events": len(redacted)}
-
-
-IDENTITY = ("email", "phone_number", "external_id", "first_name", "last_name")
-
-
-REDACTED = "redacted"
 
 
 class JoinList(Change, kw_only=True):

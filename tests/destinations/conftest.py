@@ -56,3 +56,16 @@ def bucket() -> Iterator[str]:
     finally:
         process.kill()
         process.wait()
+
+
+def lie_in_bucket(monkeypatch: pytest.MonkeyPatch, destination: str, address: str = "") -> None:
+    """Let a destination's files lie in the bucket `shop`, of S3 or of another address."""
+    settings = {
+        "BUCKET_URL": "s3://shop/lake",
+        "CREDENTIALS__AWS_ACCESS_KEY_ID": "one",
+        "CREDENTIALS__AWS_SECRET_ACCESS_KEY": "two",
+        "CREDENTIALS__REGION_NAME": "us-east-1",
+        **({"CREDENTIALS__ENDPOINT_URL": address} if address else {}),
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(f"DESTINATION__{destination.upper()}__CREDENTIALS__STORAGE__{name}", value)

@@ -23,6 +23,7 @@ from sandbox.server import Sandbox
 from sources.klaviyo.declaration import policy
 from sources.klaviyo.pseudonyms import Pseudonyms
 from tests.conftest import Cli, Job
+from tests.destinations.conftest import lie_in_bucket
 from tests.destinations.extensions import session
 from tests.destinations.proofs import prove
 from tests.destinations.story import Story
@@ -104,16 +105,8 @@ def test_models_are_refused_before_anything_is_loaded(job: Job, folder: Path) ->
 def test_the_tables_may_lie_in_a_bucket(
     job: Job, bucket: str, unchecked: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = {
-        "GLOBAL_CONFIG": session("httpfs"),
-        "STORAGE__BUCKET_URL": "s3://shop/lake",
-        "STORAGE__CREDENTIALS__AWS_ACCESS_KEY_ID": "one",
-        "STORAGE__CREDENTIALS__AWS_SECRET_ACCESS_KEY": "two",
-        "STORAGE__CREDENTIALS__REGION_NAME": "us-east-1",
-        "STORAGE__CREDENTIALS__ENDPOINT_URL": bucket,
-    }
-    for name, value in settings.items():
-        monkeypatch.setenv(f"DESTINATION__DELTA__CREDENTIALS__{name}", value)
+    monkeypatch.setenv("DESTINATION__DELTA__CREDENTIALS__GLOBAL_CONFIG", session("httpfs"))
+    lie_in_bucket(monkeypatch, "delta", bucket)
     for _ in range(2):
         job.load("lists", "events", destination="delta")
     change(job.sandbox, "delete", type="list", id="NEWS")

@@ -19,6 +19,7 @@ from sandbox.server import Sandbox
 from sources.klaviyo.declaration import policy
 from sources.klaviyo.pseudonyms import Pseudonyms
 from tests.conftest import Job
+from tests.destinations.conftest import lie_in_bucket
 from tests.destinations.extensions import session
 from tests.destinations.proofs import prove
 from tests.destinations.story import Story
@@ -115,15 +116,7 @@ def test_the_files_of_a_lake_may_lie_in_a_bucket(
 ) -> None:
     session("httpfs")
     warehouse = lake(f"sqlite:///{job.home / 'lake.catalog'}")
-    settings = {
-        "BUCKET_URL": "s3://shop/lake",
-        "CREDENTIALS__AWS_ACCESS_KEY_ID": "one",
-        "CREDENTIALS__AWS_SECRET_ACCESS_KEY": "two",
-        "CREDENTIALS__REGION_NAME": "us-east-1",
-        "CREDENTIALS__ENDPOINT_URL": bucket,
-    }
-    for name, value in settings.items():
-        monkeypatch.setenv(f"DESTINATION__DUCKLAKE__CREDENTIALS__STORAGE__{name}", value)
+    lie_in_bucket(monkeypatch, "ducklake", bucket)
     for _ in range(2):
         job.load("lists", "events", destination="ducklake")
     with warehouse.onlooker() as pipeline, pipeline.sql_client() as client:
@@ -132,9 +125,6 @@ def test_the_files_of_a_lake_may_lie_in_a_bucket(
 
 
 def test_models_on_a_lake_in_a_bucket_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    storage = "DESTINATION__DUCKLAKE__CREDENTIALS__STORAGE__"
-    monkeypatch.setenv(f"{storage}BUCKET_URL", "s3://shop/lake")
-    monkeypatch.setenv(f"{storage}CREDENTIALS__AWS_ACCESS_KEY_ID", "one")
-    monkeypatch.setenv(f"{storage}CREDENTIALS__AWS_SECRET_ACCESS_KEY", "two")
+    lie_in_bucket(monkeypatch, "ducklake")
     with pytest.raises(ConfigurationError, match="--no-transform"):
         environment(Warehouse("ducklake"))
