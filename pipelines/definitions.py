@@ -6,10 +6,12 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from functools import partial
 from typing import Any, Final
 
 import dlt
+import msgspec
 import pyarrow as pa
 from dlt.extract import DltResource
 
@@ -201,6 +203,20 @@ class Rows:
 # --- values as JSON has them ---------------------------------------------------------------------------------------
 
 
+DIGITS_OF_INT: Final = 18
+"""Longer ones are not encoded as integers."""
+encoded: Final = msgspec.json.Encoder(decimal_format="number").encode
+
+
+def exactly(text: str) -> Any:  # noqa: ANN401 - any JSON
+    """JSON, with all digits of its numbers."""
+    return json.loads(text, parse_float=Decimal, parse_int=whole)
+
+
+def whole(text: str) -> int | Decimal:
+    return int(text) if len(text) <= DIGITS_OF_INT else Decimal(text)
+
+
 def plain(value: Any) -> Any:  # noqa: ANN401 - any scalar
     return value
 
@@ -210,14 +226,14 @@ def instant(value: datetime) -> str:
 
 
 SPELLED: Final[dict[str, Callable[[Any], Any]]] = {
-    "json": json.loads,
+    "json": exactly,
     "timestamp": instant,
     "date": date.isoformat,
 }
 
 
 READ: Final[dict[str, Callable[[Any], Any]]] = {
-    "json": json.loads,
+    "json": exactly,
     "timestamp": partial(datetime.astimezone, tz=UTC),
 }
 
@@ -237,7 +253,7 @@ def version_row(resource: str, kind: Versioned, version: Version, *, latest: boo
         "valid_to_after": version.valid_to_after,
         "ended_by": version.ended_by,
         "changed": json.dumps(version.changed),
-        "content": json.dumps(version.content, ensure_ascii=False),
+        "content": encoded(version.content).decode(),
         "seen_at": version.seen_at,
         FINGERPRINT: fingerprint(version.content, kind),
         LATEST: latest,

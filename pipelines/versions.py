@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Literal
 
 import xxhash
@@ -173,7 +174,12 @@ def settled(value: Any) -> Any:  # noqa: ANN401 - any JSON
 
 
 def spelled(value: Any) -> str:  # noqa: ANN401 - any JSON
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=number)
+
+
+def number(value: Decimal) -> int | float:
+    """What a number means, however it is spelled."""
+    return int(value) if value.as_tuple().exponent == 0 else float(value)
 
 
 def mark(content: Mapping[str, Any]) -> datetime | None:

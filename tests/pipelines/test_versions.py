@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.definitions import encoded, exactly
 from pipelines.versions import Look, Sight, Version, changes, fingerprint, follow
 from sources.klaviyo.spec import Versioned
 
@@ -201,3 +204,11 @@ def test_the_version_before_is_written_again_when_a_row_comes_back_as_it_is_the_
     keeper = Keeper()
     keeper.look(sight(content("a"), vanished_at=at(2)), Look(at(1), at(3)))
     assert [one.number for one in keeper.look(sight(content("a")), Look(at(5), at(6)))] == [1, 2]
+
+
+def test_a_version_keeps_all_digits_of_numbers_and_stays_json() -> None:
+    text = '{"a":[1.10,1e400,-0.0,0.1,123456789012345678901234567890.5,100000000000000000000000],"b":[7,-7,1E2]}'
+    kept = json.loads(encoded(exactly(text)), parse_float=Decimal, parse_constant=pytest.fail)
+    assert kept == json.loads(text, parse_float=Decimal)
+    assert fingerprint({"x": exactly(text)}, KIND) == fingerprint({"x": json.loads(text)}, KIND)
+    assert not changes({"x": exactly("[1.10, 2]")}, {"x": exactly("[1.1, 2]")}, KIND)
