@@ -62,5 +62,6 @@ def spelled(tables: Tables, row: Mapping[str, Any], columns: Sequence[Column], v
         if value is None:  # not every driver can tell of which type it would be
             yield "NULL"
             continue
-        values.append(value)
+        # Names of attributes may hold what PostgreSQL takes in no text.
+        values.append(value.replace("\0", "\ufffd") if isinstance(value, str) else value)
         yield f"CAST(%s AS {tables.dialect.json})" if of == "json" else "%s"

@@ -1,7 +1,7 @@
 """From the bytes of a page to Arrow tables, column by column, without a network and without a Python object per field.
 
 A page is parsed once into raw JSON values. Scalars of a column are then joined and decoded together; free-form JSON is
-handed on as the bytes that Klaviyo sent. What does not fit its column is kept beside it, as JSON in `<column>__v_json`;
+handed on as the bytes that Klaviyo sent. What does not fit its column is kept beside it, as JSON in `<column>__v_json`, and so is a text with NUL;
 an attribute that the contract does not know becomes a JSON column of its own name.
 """
 
@@ -278,8 +278,8 @@ class Builder:
                 self.nested(of, values, prefix + name, place + name)
             else:
                 self.scalars(of, values, prefix + name, place + name)
-        if self.table.resource.fields:
-            return
+        if self.table.resource.fields and not place:
+            return  # Klaviyo gives the id, and may give more than was asked for
         for name in dict.fromkeys(key for attributes in objects if attributes for key in attributes if key not in tree):
             values = [attributes.get(name) if attributes else None for attributes in objects]
             kept = values if self.policy is None else self.policy.treated(prefix + name, values, new=True)

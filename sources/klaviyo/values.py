@@ -22,6 +22,7 @@ from sources.klaviyo.tables import ARROW
 Values = Sequence[Raw | None]
 
 NULL: Final = b"null"
+NUL: Final = rb"\u0000"
 OBJECT: Final = msgspec.json.Decoder(Attributes | None)
 OBJECTS: Final = msgspec.json.Decoder(list[Attributes | None] | None)
 DECODERS: Final[dict[ColumnType, msgspec.json.Decoder[Any]]] = {
@@ -44,13 +45,24 @@ def column(values: Values, of: ColumnType) -> tuple[pa.Array, Values]:
         return pa.nulls(len(values), ARROW[of]), ()
     if of == "json":
         return json_column([NULL if value is None else value for value in values]), ()
+    spelled = listed(values)
+    unfit: Values = ()
     try:
-        fit = pa.array(DECODERS[of].decode(listed(values))).cast(ARROW[of])
+        fit = pa.array(DECODERS[of].decode(spelled)).cast(ARROW[of])
     except (msgspec.MsgspecError, pa.ArrowInvalid, OverflowError):
+        fit, unfit = one_by_one(values, of)
+    if of == "timestamp" and not unfit and not within_calendar(fit):
         return one_by_one(values, of)
-    if of == "timestamp" and not within_calendar(fit):
-        return one_by_one(values, of)
-    return fit, ()
+    return without_nul(fit, unfit, values) if of == "text" and NUL in spelled else (fit, unfit)
+
+
+def without_nul(texts: pa.Array, unfit: Values, values: Values) -> tuple[pa.Array, Values]:
+    """Texts with U+FFFD for NUL, which not every database takes; what was sent does not fit."""
+    having = pc.fill_null(pc.match_substring(texts, "\0"), fill_value=False).to_pylist()
+    unfit = unfit or [None] * len(values)
+    return pc.replace_substring(texts, "\0", "\ufffd"), [
+        value if has_nul else other for has_nul, value, other in zip(having, values, unfit, strict=True)
+    ]
 
 
 def objects_of(values: Values) -> tuple[Sequence[Attributes | None], Values]:

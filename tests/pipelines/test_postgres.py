@@ -42,6 +42,19 @@ def test_postgres_holds_the_account_and_follows_its_changes(job: Job, sandbox: S
         assert held == open_memberships(postgres_rows(postgres, f"{kind}_memberships"), kind, "_deleted_at")
 
 
+def test_what_postgres_takes_in_no_text_is_no_obstacle(job: Job, sandbox: Sandbox, postgres: str) -> None:
+    tags = sandbox.account.objects["tag"]
+    one = next(iter(tags.values()))
+    one.attributes |= {"name": "a\0b", "new\0name": "c\0d"}
+    job.postgres = postgres
+    job.load("tags", destination="postgres")
+    (found,) = [row for row in postgres_rows(postgres, "tags") if row["id"] == one.id]
+    (new,) = [name for name in found if name.startswith("new_name__x")]
+    assert (found["name"], found["name__v_json"], found[new]) == ("a\ufffdb", r'"a\u0000b"', r'"c\u0000d"')
+    (told,) = [row["attribute"] for row in postgres_rows(postgres, "etl_schema_changes") if row["detail"].endswith(new)]
+    assert told == "new\ufffdname"
+
+
 def open_memberships(found: Rows, kind: str, end: str) -> list[tuple[str, str]]:
     return sorted((row[f"{kind}_id"], row["profile_id"]) for row in found if row[end] is None)
 

@@ -115,14 +115,27 @@ def test_a_page_with_whitespace_between_everything_reads_the_same() -> None:
     assert json.loads(found["event_properties"]) == {"a": [1, 2]}
 
 
+def test_what_is_new_within_the_one_attribute_that_is_asked_for_is_kept() -> None:
+    told = {"predictive_analytics": {"predicted_clv": 1.5, "brand_new": [1]}, "email": "nobody@asked.for"}
+    found = row(document(thing("profile", "P1", told)), "profile_predictions")
+    assert (found["predictive_analytics__predicted_clv"], found["predictive_analytics__brand_new"]) == (1.5, "[1]")
+    assert "email" not in found
+
+
 def test_a_huge_text_arrives_whole() -> None:
     essay = "All work and no play. " * 50_000
     assert row(profile(organization=essay), "profiles")["organization"] == essay
     assert json.loads(row(document(event({"essay": essay})), "events")["event_properties"])["essay"] == essay
 
 
-def test_a_nul_escape_arrives_in_text_and_in_json() -> None:
-    assert row(profile(title="a\0b"), "profiles")["title"] == "a\0b"
+def test_a_nul_is_an_unknown_character_in_text_and_as_it_was_sent_in_json() -> None:
+    body = document(
+        *[thing("profile", f"P{n}", {"title": title}) for n, title in enumerate(("a\0b", "c", 7, r"\u0000"))]
+    )
+    found = rows(body, "profiles")
+    assert [one["title"] for one in found] == ["a\ufffdb", "c", "7", r"\u0000"]
+    assert [one["title__v_json"] for one in found] == [r'"a\u0000b"', None, None, None]
+    assert "title__v_json" not in row(profile(title=r"\u0000"), "profiles")
     assert row(document(event(b'{"a":"\\u0000"}')), "events")["event_properties"] == '{"a":"\\u0000"}'
 
 
