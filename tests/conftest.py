@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -27,6 +27,7 @@ from pipelines.load import Request, load, named
 from pipelines.progress import LogWatch
 from pipelines.runs import Run
 from pipelines.settings import Settings
+from pipelines.transform import PROJECT
 from pipelines.warehouse import Warehouse
 from sandbox.account import Account
 from sandbox.server import Sandbox
@@ -35,7 +36,9 @@ from sources.klaviyo import REVISION, contract
 from sources.klaviyo.limits import Window
 from sources.klaviyo.policy import NO_POLICY, Policy
 from sources.klaviyo.rereads import TIERS, Tier
+from sources.klaviyo.tables import Table, every_table
 from sources.klaviyo.windows import moment
+from tests.forked import parent
 from tests.unpaced import unpaced
 
 KEY = "pk_sandbox"
@@ -56,11 +59,16 @@ def sandbox(account: Account) -> Iterator[Sandbox]:
 
 @dataclass
 class Cli:
-    """Runs `klaviyo-etl` as a user would: a process of its own, in a folder of its own, told by its environment."""
+    """Runs `klaviyo-etl` as a user would: a process of its own, in a folder of its own, told by its environment.
+
+    What is called is forked; what is started begins as any program does.
+    """
 
     home: Path
     environment: dict[str, str] = field(default_factory=dict)
     revision: str = REVISION
+    project: Path = PROJECT
+    """The models that are built by what is called."""
 
     @property
     def database(self) -> Path:
@@ -86,15 +94,7 @@ class Cli:
         )
 
     def __call__(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.arguments(*arguments),
-            cwd=self.home,
-            env=self.env(environment),
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
-        )
+        return parent().run(arguments, self.home, self.env(environment), self.project)
 
     def load(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """A run without marts that must succeed."""
@@ -121,6 +121,8 @@ class Job:
     revision: str = REVISION
     policy: Policy = NO_POLICY
     tiers: tuple[Tier, ...] = TIERS
+    every_table: bool = False
+    """Whether all tables are made, as a run does, or those of what is selected alone: empty ones take longer than most loads."""
 
     @property
     def database(self) -> Path:
@@ -163,13 +165,22 @@ class Job:
             policy=self.policy,
             tiers=self.tiers,
         )
-        run = load(settings, Warehouse(destination), request, LogWatch())
+        # An open file is opened again at once.
+        opened = duckdb.connect(str(self.database)) if destination == "duckdb" else nullcontext()
+        with opened, pytest.MonkeyPatch.context() as patch:
+            if select and not self.every_table:
+                patch.setattr("pipelines.load.every_table", lambda revision: tables(revision, select))
+            run = load(settings, Warehouse(destination), request, LogWatch())
         assert run.exit is Exit.DONE, run.message
         return run
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
         with duckdb.connect(str(self.database), read_only=True) as database:
             return database.sql(statement).fetchall()
+
+
+def tables(revision: str, names: tuple[str, ...]) -> dict[str, Table]:
+    return {name: table for name, table in every_table(revision).items() if name in names}
 
 
 both_revisions = pytest.mark.parametrize("revision", contract.revisions())

@@ -74,6 +74,9 @@ class Story:
     """Of the other destination."""
     proven: list[str] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.job.every_table = True
+
     @property
     def both(self) -> tuple[str, str]:
         return "duckdb", self.name

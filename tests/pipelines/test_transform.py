@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,19 +12,11 @@ import pytest
 from pipelines import transform as transforms
 from pipelines.basis import RECORD, read_record, today
 from pipelines.errors import ConfigurationError, TransformError
-from pipelines.transform import NOTHING_NEW, PROJECT, refresh, transform
+from pipelines.transform import NOTHING_NEW, refresh, transform
 from pipelines.warehouse import Warehouse
+from tests.pipelines.few_models import few_models
 from tests.transforms.raw import write_duckdb
 
-MODELS = {
-    "staging/stg_klaviyo__lists.sql": "select * from {{ source('klaviyo', 'lists') }}",
-    "staging/stg_klaviyo__tags.sql": "select * from {{ source('klaviyo', 'tags') }}",
-    "marts/of_lists.sql": "select count(*) as found, now() as built_at from {{ ref('stg_klaviyo__lists') }}",
-    "marts/of_tags.sql": (
-        "select {{ var('klaviyo_sunset_days') }} as days, count(*) as found, now() as built_at"
-        " from {{ ref('stg_klaviyo__tags') }}"
-    ),
-}
 BOTH = {"of_lists", "of_tags"}
 
 
@@ -63,14 +54,7 @@ class Place:
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
-    project = tmp_path / "project"
-    for part in ("dbt_project.yml", "profiles.yml", "models/staging/_klaviyo__sources.yml"):
-        (project / part).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(PROJECT / part, project / part)
-    shutil.copytree(PROJECT / "macros", project / "macros")
-    for name, text in MODELS.items():
-        (project / "models" / name).parent.mkdir(exist_ok=True)
-        (project / "models" / name).write_text(text)
+    project = few_models(tmp_path / "project")
     file = tmp_path / "warehouse.duckdb"
     write_duckdb(str(file), {"lists": [{"id": "L"}], "tags": [{"id": "T"}], "accounts": [{"id": "A"}]}, "klaviyo")
     monkeypatch.setattr(transforms, "PROJECT", project)
