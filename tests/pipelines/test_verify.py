@@ -51,7 +51,8 @@ def verify(job: Job, start: str = "", end: str = "", *, repair: bool = True, mos
     )
     clock = Clock()
     verifier.client.limiter = Limiter(clock=clock, sleep=clock.sleep)
-    return verifier.verify(moment(start) if start else None, moment(end) if end else None)
+    with duckdb.connect(str(job.database)):  # an open file is opened again at once
+        return verifier.verify(moment(start) if start else None, moment(end) if end else None)
 
 
 def delete(job: Job, *ids: str) -> None:

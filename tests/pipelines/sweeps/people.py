@@ -7,6 +7,8 @@ from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import duckdb
+
 from pipelines.load import named
 from pipelines.progress import LogWatch
 from pipelines.settings import Settings
@@ -64,7 +66,8 @@ def sweeper(job: Job, **options: Any) -> Sweeper:
 
 
 def sweep(job: Job, *names: str, **options: Any) -> Outcome:
-    return sweeper(job, **options).sweep(sweepable(named(names, job.revision)))
+    with duckdb.connect(str(job.database)):  # an open file is opened again at once
+        return sweeper(job, **options).sweep(sweepable(named(names, job.revision)))
 
 
 def of_one(job: Job, name: str, **options: Any) -> Swept:
