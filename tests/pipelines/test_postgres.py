@@ -15,11 +15,13 @@ from tests.pipelines.warehouse import postgres_rows
 DEFAULT = [resource.name for resource in select(None)]
 
 
-def test_what_runs_look_up_has_an_index(job: Job, postgres: str) -> None:
+def test_what_runs_look_up_has_an_index_and_another_machine_goes_on(job: Job, postgres: str) -> None:
     job.postgres = postgres
     job.load("events", "profiles", "templates", destination="postgres")
     assert {("events", "id"), ("profiles", "id")} <= indexed(postgres, unique=True)
     assert {("events", "datetime"), ("profiles", "updated"), ("templates", "updated")} <= indexed(postgres)
+    second = job.load("events", "profiles", "templates", destination="postgres", machine="two")
+    assert not any(tally.rows for tally in second.tallies)
 
 
 def test_what_postgres_takes_in_no_text_is_no_obstacle(job: Job, sandbox: Sandbox, postgres: str) -> None:
