@@ -19,7 +19,13 @@ parsed: list[Path] = []
 """What the last build in this process knew of the project, by which the next need not read all of it again."""
 
 
-def build(workspace: Path, environment: Mapping[str, str], *arguments: str, project: Path = PROJECT) -> dict[str, str]:
+def build(
+    workspace: Path,
+    environment: Mapping[str, str],
+    *arguments: str,
+    project: Path = PROJECT,
+    artifacts: str = "--no-write-json",
+) -> dict[str, str]:
     """The outcome of every model and test by its name. Warnings of dbt fail the build."""
     folders = ["--target-path", str(workspace / "target"), "--log-path", str(workspace / "logs")]
     where = ["--project-dir", str(project), "--profiles-dir", str(project)]
@@ -29,7 +35,7 @@ def build(workspace: Path, environment: Mapping[str, str], *arguments: str, proj
         shutil.copy(parsed[-1], own)
     with surroundings(environment):
         result = dbtRunner().invoke(
-            ["--quiet", "--log-level-file", "warn", "--warn-error", "build", *where, *folders, *arguments]
+            ["--quiet", "--log-level-file", "warn", "--warn-error", artifacts, "build", *where, *folders, *arguments]
         )
     if project == PROJECT:
         parsed.append(own)
