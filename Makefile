@@ -2,6 +2,8 @@
 
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN := $(UV) run --no-sync
+# Compiled once at installation, where some machines let each of the many processes that tests start do it for itself.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test check bench dialects destinations schedulers environment
 
@@ -60,7 +62,7 @@ schedulers: environment
 	$(RUN) pytest -n 0 tests/schedulers
 
 environment: $(UV)
-	$(UV) sync --quiet --locked --extra postgres
+	$(UV) sync --quiet --locked --compile-bytecode --extra postgres
 
 .uv/bin/uv:
 	python3 -m venv .uv
