@@ -6,7 +6,6 @@ ago. What differs is swept, of that list or segment alone, and counted once more
 
 from __future__ import annotations
 
-import logging
 from functools import cached_property
 from typing import Final
 
@@ -27,8 +26,6 @@ from sources.klaviyo.tables import DELETED_AT, full_table
 from sources.klaviyo.tally import Tally
 from sources.klaviyo.values import column
 from sources.klaviyo.walk import Walk
-
-log = logging.getLogger(__name__)
 
 COUNTED: Final = 15
 """Lists, and segments, that one verification counts: as many as Klaviyo answers in a minute."""
@@ -68,7 +65,7 @@ def compare(sweeper: Sweeper, of: Resource, chosen: list[str], tally: Tally, all
     try:
         counted = counts(sweeper, of, chosen, tally)
         before = held(sweeper, of, [*counted])
-        differing = [parent for parent, count in counted.items() if count != before[parent]]
+        differing = [parent for parent, count in counted.items() if count not in {None, before[parent]}]
         swept = differing[: max(allowed - tally.requests, 0)] if sweeper.repair else []
         if swept:
             run = sweeper.sweep([of], frozenset(swept)).run
@@ -91,7 +88,9 @@ def compare(sweeper: Sweeper, of: Resource, chosen: list[str], tally: Tally, all
     ]
 
 
-def explain(counted: int, held: int, *, is_swept: bool) -> str:
+def explain(counted: int | None, held: int, *, is_swept: bool) -> str:
+    if counted is None:
+        return "Klaviyo tells no count"
     if counted == held:
         return ""
     if not is_swept:
@@ -120,8 +119,8 @@ def next_in_turn(sweeper: Sweeper, most: int) -> list[tuple[Resource, str]]:
     return [(of, parent) for _, parent, of in sorted(turns, key=lambda turn: turn[:2])]
 
 
-def counts(sweeper: Sweeper, of: Resource, parents: list[str], tally: Tally) -> dict[str, int]:
-    """Klaviyo's; none of what is gone."""
+def counts(sweeper: Sweeper, of: Resource, parents: list[str], tally: Tally) -> dict[str, int | None]:
+    """Klaviyo's, null where it tells none; none of what is gone."""
     told = next(
         one
         for one in at(sweeper.settings.revision)
@@ -131,11 +130,8 @@ def counts(sweeper: Sweeper, of: Resource, parents: list[str], tally: Tally) -> 
     reader, found = PageReader(walk.tables), {}
     for parent in parents:
         for page in walk.follow(sweeper.client, reader, Range("", None, parent=parent)):
-            count = column([(page.items[0].attributes or {}).get("profile_count")], "bigint")[0][0].as_py()
-            if count is None:
-                log.warning("%s of %s: not compared, as Klaviyo tells no count", of.name, parent)
-            else:
-                found[parent] = count
+            (count,) = column([(page.items[0].attributes or {}).get("profile_count")], "bigint")[0].to_pylist()
+            found[parent] = count
     tally.add(walk.tally)
     return found
 

@@ -88,9 +88,8 @@ def test_an_account_of_anything_that_the_document_allows_is_loaded_whole_and_fol
 
     counted = MemberCounts(sweeper(job, repair=False)).verify(100)
     assert not counted.having("differs")
-    told = [group["attributes"].get("profile_count") for group in stranger.account.objects["segment"].values()]
-    assert None in told, "not every segment is counted"
     assert counted.having("equal")
+    assert counted.having("not_counted"), "Klaviyo may tell no count"
     assert not [detail for _, detail in stranger.refused if "cursor" not in detail and "does not exist" not in detail]
     assert sum(stranger.left.values()) <= 1, "most mishaps happened"
 
