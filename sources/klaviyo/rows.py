@@ -201,6 +201,8 @@ class Builder:
             owners = {child: item.id for item in items for child in item.related(resource.include)}
             kind = self.table.included
             children = [page.included[kind, child] for child in owners if (kind, child) in page.included]
+            if left := len(owners) - len(children):
+                log.warning("%s: %d that Klaviyo links to and does not show are not loaded", self.table.name, left)
             self.objects(children)
             self.parents([owners[child.id] for child in children])
             hashes = [row_hash(child, (), owners[child.id], self.pseudonyms) for child in children]

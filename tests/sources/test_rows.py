@@ -286,6 +286,17 @@ def test_the_hash_changes_when_an_attribution_comes_or_changes() -> None:
     assert len({digest(without), digest(attributed()), digest(attributed(campaign="C2"))}) == 3
 
 
+@pytest.mark.parametrize("shown", [(), ("A1",), ("A1", "A2")])
+def test_what_is_linked_to_and_not_shown_is_warned_of(shown: tuple[str, ...], caplog: pytest.LogCaptureFixture) -> None:
+    linked = [("attribution", "A1"), ("attribution", "A2")]
+    body = document(
+        thing("event", "E1", {"datetime": AN_HOUR}, attributions=linked),
+        included=[thing("attribution", one, event=("event", "E1")) for one in shown],
+    )
+    assert [found["id"] for found in rows(body, "event_attributions")] == [*shown]
+    assert (f"{len(linked) - len(shown)} that Klaviyo links to" in caplog.text) is (len(shown) < len(linked))
+
+
 def test_the_hash_does_not_change_with_the_order_in_which_links_come() -> None:
     parts = [("attribution", "A1"), ("attribution", "A2")]
     told = [thing("attribution", id_, campaign=("campaign", f"C{id_}")) for _, id_ in parts]
