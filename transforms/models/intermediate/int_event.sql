@@ -45,7 +45,9 @@
     'is_deleted',
     'load_id',
 ] -%}
-{%- set reckoned = ['event_class', 'channel', 'campaign_id', 'campaign_message_id', 'local_date'] -%}
+{%- set asked = ['event_id', 'metric_id', 'message_id', 'flow_id', 'variation_id', 'message_name', 'occurred_at'] -%}
+{%- set meanings = ['event_class', 'channel', 'campaign_id', 'campaign_message_id'] -%}
+{%- set reckoned = meanings + ['local_date'] -%}
 {%- set only_new = only_what_is_new(lifted + reckoned) -%}
 
 with
@@ -79,26 +81,45 @@ opened as (
 
 {%- if only_new %}
 
--- What is there is not opened again, but asked whether it still means what it meant: messages, metrics, the time zone.
+-- Days of another time zone: a day stays as it is if its first event and its last do.
+moved_days as (
+    select known.local_date
+    from (
+        select
+            local_date,
+            min(occurred_at) as first_at,
+            max(occurred_at) as last_at
+        from {{ this }}
+        group by local_date
+    ) as known
+    cross join account
+    where known.local_date <> {{ local_date('known.first_at', 'account.timezone') }}
+        or known.local_date <> {{ local_date('known.last_at', 'account.timezone') }}
+),
+
+-- What is there is not opened again, but asked whether it still means what it meant.
 events as (
     select
-        opened.*,
-        {%- for column in reckoned %}
-        cast(null as {{ raw_type('date' if column == 'local_date' else 'text') }}) as known_{{ column }},
+        {{ asked | join(',\n        ') }},
+        {%- for column in meanings %}
+        cast(null as {{ raw_type('text') }}) as known_{{ column }},
         {%- endfor %}
-        true as is_opened
+        true as is_opened,
+        false as is_moved
     from opened
 
     union all
 
     select
-        known.{{ lifted | join(',\n        known.') }},
-        {%- for column in reckoned %}
+        known.{{ asked | join(',\n        known.') }},
+        {%- for column in meanings %}
         known.{{ column }} as known_{{ column }},
         {%- endfor %}
-        false as is_opened
+        false as is_opened,
+        moved_days.local_date is not null as is_moved
     from {{ this }} as known
     left join opened on known.event_id = opened.event_id
+    left join moved_days on known.local_date = moved_days.local_date
     where opened.event_id is null
 ),
 {%- else %}
@@ -131,16 +152,48 @@ resolved as (
     left join messages as variations on events.variation_id = variations.campaign_message_id
 ),
 
+{%- if only_new %}
+
+told as (
+    select
+        event_id,
+        is_opened,
+        {{ reckoned | join(',\n        ') }}
+    from resolved
+    where is_opened
+        or is_moved
+        {%- for column in meanings %}
+        or {{ differs(column, 'known_' ~ column) }}
+        {%- endfor %}
+),
+
+-- All their columns are read of these few only.
+lifted as (
+    select * from opened
+
+    union all
+
+    select
+        known.{{ lifted | join(',\n        known.') }}
+    from {{ this }} as known
+    inner join told on known.event_id = told.event_id
+    where not told.is_opened
+),
+
+final as (
+    select
+        lifted.{{ lifted | join(',\n        lifted.') }},
+        told.{{ reckoned | join(',\n        told.') }}
+    from told
+    inner join lifted on told.event_id = lifted.event_id
+)
+{%- else %}
+
 final as (
     select
         {{ (lifted + reckoned) | join(',\n        ') }}
     from resolved
-    {%- if only_new %}
-    where is_opened
-        {%- for column in reckoned %}
-        or {{ differs(column, 'known_' ~ column) }}
-        {%- endfor %}
-    {%- endif %}
 )
+{%- endif %}
 
 select * from final
