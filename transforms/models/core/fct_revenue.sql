@@ -1,3 +1,21 @@
+{%- set credit = [
+    'event_id',
+    'entry_type',
+    'is_attributed',
+    'attributed_event_id',
+    'attributed_event_at',
+    'attributed_profile_id',
+    'attributed_channel',
+    'attributed_campaign_id',
+    'attributed_campaign_message_id',
+    'attributed_flow_id',
+    'attributed_flow_message_id',
+    'attributed_variation_id',
+] -%}
+{%- set order_first = "partition by order_key order by case when entry_type = 'order' then 0 else 1 end asc, "
+    ~ "occurred_at asc nulls last, event_id asc rows between unbounded preceding and unbounded following" -%}
+{%- set goes_back = "credited.entry_type <> 'order' and credited.order_entry_type = 'order'" -%}
+
 with
 
 events as (
@@ -62,55 +80,45 @@ counted as (
         or (entry_type = 'cancel' and place = 1 and is_refunded = 0)
 ),
 
-orders as (
+-- Money that goes back is taken from the message that was credited with the order.
+credited as (
     select
         counted.*,
-        row_number() over (
-            partition by order_key
-            order by occurred_at asc nulls last, event_id asc
-        ) as order_place
+        {%- for column in credit %}
+        first_value({{ column }}) over ({{ order_first }}) as order_{{ column }}{{ ',' if not loop.last }}
+        {%- endfor %}
     from counted
-    where entry_type = 'order'
 ),
 
 final as (
     select
         ---------- ids
-        counted.event_id,
-        counted.order_id,
-        case when credit.entry_type = 'order' then credit.event_id end as order_event_id,
-        counted.metric_id,
-        counted.profile_id,
+        credited.event_id,
+        credited.order_id,
+        case
+            when credited.entry_type = 'order' then credited.event_id
+            when {{ goes_back }} then credited.order_event_id
+        end as order_event_id,
+        credited.metric_id,
+        credited.profile_id,
 
         ---------- what happened
-        counted.entry_type,
-        cast(coalesce(counted.event_value, 0) as decimal(18, 4)) as amount,
-        counted.currency,
-        counted.currency = account.currency as is_account_currency,
-        cast(counted.told_times as bigint) as told_times,
+        credited.entry_type,
+        cast(coalesce(credited.event_value, 0) as decimal(18, 4)) as amount,
+        credited.currency,
+        credited.currency = account.currency as is_account_currency,
+        cast(credited.told_times as bigint) as told_times,
 
         ---------- the message that gets the credit
-        credit.is_attributed,
-        credit.attributed_event_id,
-        credit.attributed_event_at,
-        credit.attributed_profile_id,
-        credit.attributed_channel,
-        credit.attributed_campaign_id,
-        credit.attributed_campaign_message_id,
-        credit.attributed_flow_id,
-        credit.attributed_flow_message_id,
-        credit.attributed_variation_id,
+        {%- for column in credit if column not in ('event_id', 'entry_type') %}
+        case when {{ goes_back }} then credited.order_{{ column }} else credited.{{ column }} end as {{ column }},
+        {%- endfor %}
 
         ---------- timestamps
-        counted.occurred_at,
-        counted.local_date
-    from counted
+        credited.occurred_at,
+        credited.local_date
+    from credited
     cross join account
-    left join orders
-        on case when counted.entry_type <> 'order' then counted.order_key end = orders.order_key
-            and orders.order_place = 1
-    -- Money that goes back is taken from the message that was credited with the order.
-    inner join counted as credit on coalesce(orders.event_id, counted.event_id) = credit.event_id
 )
 
 select * from final
