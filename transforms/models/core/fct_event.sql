@@ -125,7 +125,10 @@ final as (
         ---------- timestamps
         joined.occurred_at,
         joined.local_date,
-        coalesce(joined.occurred_at > {{ right_now() }}, false) as is_future
+        coalesce(joined.occurred_at > {{ right_now() }}, false) as is_future,
+
+        ---------- bookkeeping
+        joined.load_id
     from joined
     cross join account
 )

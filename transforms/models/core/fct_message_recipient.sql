@@ -1,8 +1,58 @@
+{%- set grain = ['campaign_id', 'flow_id', 'message_id', 'variation_id', 'profile_id'] -%}
+{{
+    config(
+        materialized=kept(),
+        incremental_strategy='replace',
+        unique_key=grain,
+        on_schema_change='sync_all_columns',
+    )
+}}
+
 with
 
+{%- if is_there() %}
+
+-- Of whom an event was written since, or is there no longer.
+changed as (
+    select
+        {%- for key in grain %}
+        coalesce(touches.{{ key }}, known.{{ key }}) as {{ key }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from (
+        select
+            {{ grain | join(',\n            ') }},
+            max(written_at) as written_at
+        from {{ ref('int_message_event') }}
+        where event_class <> 'order_repeated'
+        group by {{ grain | join(', ') }}
+    ) as touches
+    full outer join {{ this }} as known on {{ same_in(grain, 'touches', 'known') }}
+    {%- if only_what_is_new(model.columns) %}
+    where {{ differs('touches.written_at', 'known.written_at') }}
+    {%- endif %}
+),
+{%- endif %}
+
 touched as (
-    select * from {{ ref('int_message_event') }}
+    select
+        {%- if is_there() %}
+        changed.*,
+        {%- for column in [
+            'channel', 'event_class', 'message_name', 'subject', 'is_machine_open', 'is_bot_click', 'bounce_type',
+            'email_domain', 'inbox_provider', 'amount', 'is_account_currency', 'occurred_at', 'send_date', 'written_at',
+        ] %}
+        touches.{{ column }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from changed
+    -- Those with nothing left stay without a `written_at`.
+    left join {{ ref('int_message_event') }} as touches
+        on {{ same_in(grain, 'changed', 'touches') }}
+            and touches.event_class <> 'order_repeated'
+        {%- else %}
+        *
+    from {{ ref('int_message_event') }}
     where event_class <> 'order_repeated'
+        {%- endif %}
 ),
 
 final as (
@@ -50,9 +100,12 @@ final as (
         min(case when event_class = 'clicked' and not is_bot_click then occurred_at end) as first_human_clicked_at,
         min(case when event_class = 'unsubscribed' then occurred_at end) as unsubscribed_at,
         min(case when event_class = 'spam' then occurred_at end) as complained_at,
-        min(case when event_class = 'order' then occurred_at end) as first_converted_at
+        min(case when event_class = 'order' then occurred_at end) as first_converted_at,
+
+        ---------- bookkeeping
+        max(written_at) as written_at
     from touched
-    group by campaign_id, flow_id, message_id, variation_id, profile_id
+    group by {{ grain | join(', ') }}
 )
 
 select * from final

@@ -48,7 +48,7 @@
 {%- set asked = ['event_id', 'metric_id', 'message_id', 'flow_id', 'variation_id', 'message_name', 'occurred_at'] -%}
 {%- set meanings = ['event_class', 'channel', 'campaign_id', 'campaign_message_id'] -%}
 {%- set reckoned = meanings + ['local_date'] -%}
-{%- set only_new = only_what_is_new(lifted + reckoned) -%}
+{%- set only_new = only_what_is_new(model.columns) -%}
 
 with
 

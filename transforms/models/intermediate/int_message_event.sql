@@ -1,92 +1,68 @@
+{{
+    config(
+        materialized=kept(),
+        incremental_strategy='replace',
+        unique_key='event_id',
+        on_schema_change='sync_all_columns',
+    )
+}}
+
 with
-
-events as (
-    select * from {{ ref('fct_event') }}
-    where event_class in ('received', 'opened', 'clicked', 'bounced', 'dropped', 'failed', 'spam', 'unsubscribed')
-        and coalesce(campaign_message_id, campaign_id, flow_message_id, flow_id) is not null
-        and not is_future
-),
-
-revenue as (
-    select * from {{ ref('fct_revenue') }}
-    where coalesce(attributed_campaign_message_id, attributed_campaign_id) is not null
-        or coalesce(attributed_flow_message_id, attributed_flow_id) is not null
-),
-
--- Klaviyo credits each integration's event of an order: those that do not count here explain what it reports.
-repeated as (
-    select events.* from {{ ref('fct_event') }} as events
-    left join {{ ref('fct_revenue') }} as counted on events.event_id = counted.event_id
-    where events.event_class = 'order'
-        and counted.event_id is null
-        and not events.is_future
-        and coalesce(
-            events.attributed_campaign_message_id,
-            events.attributed_campaign_id,
-            events.attributed_flow_message_id,
-            events.attributed_flow_id
-        ) is not null
-),
 
 account as (
     {{ the_account() }}
 ),
 
--- An order counts for the person who was led to it, also when profiles were merged in between.
-touched as (
-    select
-        event_id,
-        metric_id,
-        campaign_id,
-        flow_id,
-        coalesce(campaign_message_id, flow_message_id) as message_id,
-        variation_id,
-        profile_id,
-        channel,
-        event_class,
-        message_name,
-        subject,
-        is_machine_open,
-        is_bot_click,
-        bounce_type,
-        email_domain,
-        inbox_provider,
-        cast(null as decimal(18, 4)) as amount,
-        false as is_account_currency,
-        occurred_at,
-        local_date
-    from events
+{%- if is_there() %}
 
-    {%- for orders, event_class, amount, is_account_currency in [
-        ("revenue", "entry_type", "amount", "is_account_currency"),
-        ("repeated", "'order_repeated'", "event_value", "false"),
-    ] %}
+-- Events that are told otherwise than they are here, or no longer. What only the raw event tells comes with a load.
+differing as (
+    select
+        touches.event_id,
+        known.event_id as known_event_id,
+        {{ message_and_person('touches') }} as told_of,
+        {{ message_and_person('known') }} as known_of
+    from {{ ref('int_message_touch') }} as touches
+    full outer join {{ this }} as known on touches.event_id = known.event_id
+    {%- if only_what_is_new(model.columns) %}
+    where touches.event_id is null
+        or known.event_id is null
+        {%- for column in [
+            'load_id', 'event_class', 'channel', 'campaign_id', 'flow_id', 'message_id', 'variation_id', 'profile_id',
+            'amount', 'is_account_currency', 'occurred_at', 'local_date',
+        ] %}
+        or {{ differs('touches.' ~ column, 'known.' ~ column) }}
+        {%- endfor %}
+    {%- endif %}
+),
+
+-- By their ids alone: they are told no longer.
+gone as (
+    select known_event_id
+    from differing
+    where event_id is null
+),
+
+-- All that the same person did with the same message is told together.
+changed as (
+    select told_of
+    from differing
+    where event_id is not null
 
     union all
 
-    select
-        event_id,
-        metric_id,
-        attributed_campaign_id as campaign_id,
-        attributed_flow_id as flow_id,
-        coalesce(attributed_campaign_message_id, attributed_flow_message_id) as message_id,
-        attributed_variation_id as variation_id,
-        coalesce(attributed_profile_id, profile_id) as profile_id,
-        nullif(attributed_channel, 'unknown') as channel,
-        {{ event_class }} as event_class,
-        null as message_name,
-        null as subject,
-        false as is_machine_open,
-        false as is_bot_click,
-        null as bounce_type,
-        null as email_domain,
-        null as inbox_provider,
-        {{ amount }} as amount,
-        {{ is_account_currency }} as is_account_currency,
-        occurred_at,
-        local_date
-    from {{ orders }}
-    {%- endfor %}
+    select known_of as told_of
+    from differing
+    where known_event_id is not null
+),
+{%- endif %}
+
+touched as (
+    select touches.*
+    from {{ ref('int_message_touch') }} as touches
+    {%- if is_there() %}
+    where {{ message_and_person('touches') }} in (select changed.told_of from changed)
+    {%- endif %}
 ),
 
 -- By the receipt before; without one by the receipt after, as clocks differ. One order serves both windows.
@@ -109,7 +85,7 @@ sent as (
 final as (
     select
         ---------- ids
-        sent.event_id,
+        {{ 'coalesce(sent.event_id, gone.known_event_id)' if is_there() else 'sent.event_id' }} as event_id,
         sent.metric_id,
         sent.campaign_id,
         sent.flow_id,
@@ -137,9 +113,16 @@ final as (
         {{ local_date(
             'coalesce(sent.received_before, sent.received_after, sent.occurred_at)',
             'account.timezone'
-        ) }} as send_date
+        ) }} as send_date,
+
+        ---------- bookkeeping
+        sent.load_id,
+        case when sent.event_id is not null then {{ this_run() }} end as written_at
     from sent
     cross join account
+    {%- if is_there() %}
+    full outer join gone on sent.event_id = gone.known_event_id
+    {%- endif %}
 )
 
 select * from final
