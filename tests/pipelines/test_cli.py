@@ -295,9 +295,6 @@ def test_what_has_not_changed_is_not_built_again_and_transform_builds_models_alo
     again = cli("transform", "--select", "of_lists")
     assert again.returncode == 0, again.stderr
     assert "1 models built" in again.stdout
-    wrong = cli("transform", "--select", "no_such_model")
-    assert wrong.returncode == 2
-    assert "no_such_model" in only_message(wrong)
 
 
 def test_two_datasets_share_a_database_and_nothing_else(cli: Cli) -> None:

@@ -69,6 +69,8 @@ def test_a_run_builds_what_depends_on_what_has_changed(place: Place) -> None:
     assert refresh(place.warehouse) == NOTHING_NEW
     assert place.built_by(lambda: transform(place.warehouse)) == BOTH, "by hand, all is built"
     assert place.refreshed() == set()
+    with pytest.raises(ConfigurationError, match="no model of that name: no_such_model"):
+        transform(place.warehouse, ["no_such_model"])
 
     place.ask("update klaviyo.lists set _dlt_load_id = '2'")
     assert place.refreshed() == {"of_lists"}
