@@ -24,7 +24,6 @@ EMBEDDED: Final = {
     "flow-action": {"flow"},
     "flow-message": {"flow-action", "template"},
     "form-version": {"form"},
-    "mapped-metric": {"custom-metric", "metric"},
     "metric-property": {"metric"},
     "review": {"item"},
     "tag": {"tag-group"},

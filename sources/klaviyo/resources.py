@@ -220,7 +220,11 @@ TABLE: Final = (
         include="metrics",
         links=True,
     ),
-    Resource(name="mapped_metrics", grain="one row per role, such as revenue, and the metric that plays it"),
+    Resource(
+        name="mapped_metrics",
+        grain="one row per role, such as revenue, and the metric that plays it",
+        linked=("metric", "custom-metric"),
+    ),
     # --- audience --------------------------------------------------------------------------------------------
     PROFILES,
     Resource(
