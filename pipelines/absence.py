@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-import dlt
 from pendulum import DateTime
 
 from pipelines.runs import RUNS
@@ -39,7 +38,7 @@ REPLACED: Final = "not shown with what it hangs from"
 
 
 def mark_vanished(
-    pipeline: dlt.Pipeline, walks: list[Walk], first_load_id: str, now: DateTime, forgotten: frozenset[str]
+    tables: Tables, walks: list[Walk], first_load_id: str, now: DateTime, forgotten: frozenset[str]
 ) -> dict[str, int]:
     """Mark what the completed walks of this load have not seen again. Rows marked, by table.
 
@@ -48,16 +47,14 @@ def mark_vanished(
     than its host, it is gone. What is listed per parent is gone with its parent, too.
     """
     marked = {}
-    with pipeline.sql_client() as client:
-        tables = Tables(client)
-        for walk in walks:
-            if walk.tally.status != "complete" or walk.kept:
-                continue
-            for table in walk.tables:
-                condition = absent(tables, walk, table, first_load_id, refreshed=table.name in forgotten)
-                if condition:
-                    marked[table.name] = mark(tables, table, condition, now=now, how=how_of(walk, table))
-        note_returns(tables, [table for walk in walks for table in walk.tables], now)
+    for walk in walks:
+        if walk.tally.status != "complete" or walk.kept:
+            continue
+        for table in walk.tables:
+            condition = absent(tables, walk, table, first_load_id, refreshed=table.name in forgotten)
+            if condition:
+                marked[table.name] = mark(tables, table, condition, now=now, how=how_of(walk, table))
+    note_returns(tables, [table for walk in walks for table in walk.tables], now)
     return marked
 
 

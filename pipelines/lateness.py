@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-import dlt
 from pendulum import DateTime
 
 from pipelines.warehouse import Tables
@@ -59,16 +58,14 @@ class Reread:
         }
 
 
-def measured(pipeline: dlt.Pipeline, walks: Sequence[Walk], now: DateTime) -> list[Reread]:
+def measured(tables: Tables, walks: Sequence[Walk], now: DateTime) -> list[Reread]:
     """What this run found where it had read before, of walks that came to their end."""
-    with pipeline.sql_client() as client:
-        tables = Tables(client)
-        return [
-            found
-            for walk in walks
-            if walk.tally.status == "complete" and walk.tally.again
-            for found in found_in(tables, walk, walk.tally.again, now)
-        ]
+    return [
+        found
+        for walk in walks
+        if walk.tally.status == "complete" and walk.tally.again
+        for found in found_in(tables, walk, walk.tally.again, now)
+    ]
 
 
 def found_in(tables: Tables, walk: Walk, cells: Sequence[Cell], now: DateTime) -> Iterator[Reread]:

@@ -36,7 +36,6 @@ from pipelines.settings import Settings
 from pipelines.warehouse import SCHEMA, Tables, Warehouse, chain, destination_errors, explain
 from sources.klaviyo import REVISION
 from sources.klaviyo.client import Client
-from sources.klaviyo.drift import Change
 from sources.klaviyo.errors import KlaviyoError, UnknownResource
 from sources.klaviyo.extraction import Extraction
 from sources.klaviyo.held import Held
@@ -126,22 +125,23 @@ def load(settings: Settings, warehouse: Warehouse, request: Request, watch: Watc
         run.tallies = [*extraction.tallies, *reports.tallies]
         watch.reading(run.tallies)
         run.first_load_id = load_packages(pipeline, warehouse, extraction)
-        with destination_errors(warehouse):
-            index_times(pipeline, extraction.walks)
+        with destination_errors(warehouse), pipeline.sql_client() as client:
+            tables = Tables(client)
+            index_times(tables, extraction.walks)
             for walk in extraction.walks:
-                run.policies |= settle_policy(pipeline, extraction, walk, run.first_load_id)
-            run.vanished = mark_vanished(
-                pipeline, extraction.walks, run.first_load_id, run.started_at, request.refreshed
-            )
-            run.rereads = measured(pipeline, extraction.walks, request.now)
+                run.policies |= settle_policy(pipeline, tables, extraction, walk, run.first_load_id)
+            run.vanished = mark_vanished(tables, extraction.walks, run.first_load_id, run.started_at, request.refreshed)
+            run.rereads = measured(tables, extraction.walks, request.now)
         # Slow as their limits are, they come when everything else is safe.
         load_packages(pipeline, warehouse, reports)
         run.vanished |= reports.vanished
-        with destination_errors(warehouse):
-            run.changes = told_first(pipeline)
+        with destination_errors(warehouse), pipeline.sql_client() as client:
+            tables = Tables(client)
+            run.changes = untold(tables, states(pipeline))
             run.finish(*outcome(run.tallies))
             looking = Looking(
                 pipeline,
+                tables,
                 run,
                 extraction.walks,
                 run.first_load_id,
@@ -162,18 +162,14 @@ def load(settings: Settings, warehouse: Warehouse, request: Request, watch: Watc
     return run
 
 
-def told_first(pipeline: dlt.Pipeline) -> list[Change]:
-    """What of the schema this run is the first to tell."""
-    with pipeline.sql_client() as client:
-        return untold(Tables(client), states(pipeline))
-
-
-def settle_policy(pipeline: dlt.Pipeline, extraction: Extraction, walk: Walk, first_load_id: str) -> dict[str, str]:
+def settle_policy(
+    pipeline: dlt.Pipeline, tables: Tables, extraction: Extraction, walk: Walk, first_load_id: str
+) -> dict[str, str]:
     """Once a walk has been read whole under a new field policy, treat the rows that it has not brought, too."""
     changed = [table.name for table in walk.tables if table.name in (extraction.changed or ())]
     if not changed or walk.tally.status != "complete":
         return {}
-    treat_what_is_gone(pipeline, extraction.policy, walk, first_load_id)
+    treat_what_is_gone(tables, pipeline.default_schema, extraction.policy, walk, first_load_id)
     return {name: extraction.policy.fingerprint(name) for name in changed}
 
 
@@ -243,12 +239,11 @@ def load_packages(
     return before_all
 
 
-def index_times(pipeline: dlt.Pipeline, walks: Sequence[Walk]) -> None:
+def index_times(tables: Tables, walks: Sequence[Walk]) -> None:
     """Let rows be found by the time that they are read again by: without an index that takes a look at all of them."""
-    with pipeline.sql_client() as client:
-        for walk in walks:
-            if walk.host.cursor and walk.tables[0].resource is walk.host:
-                Tables(client).index(walk.host.name, walk.host.cursor.field)
+    for walk in walks:
+        if walk.host.cursor and walk.tables[0].resource is walk.host:
+            tables.index(walk.host.name, walk.host.cursor.field)
 
 
 M_ARENA_MAX: Final = -8

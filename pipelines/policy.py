@@ -48,17 +48,14 @@ def refuse_mixture(changed: frozenset[str], walks: list[Walk], full_refresh: fro
         )
 
 
-def treat_what_is_gone(pipeline: dlt.Pipeline, policy: Policy, walk: Walk, first_load_id: str) -> None:
+def treat_what_is_gone(tables: Tables, schema: dlt.Schema, policy: Policy, walk: Walk, first_load_id: str) -> None:
     """Treat the rows of a walk that a full refresh has not brought again where they are."""
-    naming = pipeline.default_schema.naming
-    with pipeline.sql_client() as client:
-        redaction = Redaction(Tables(client), pipeline.default_schema)
-        places = {place.table: place for place in redaction.places([client.dataset_name])}
-        for table in walk.tables:
-            known = stored_names(naming, table)
-            treated, place = policy.of(table.name), places.get(table.name)
-            if treated and place:
-                treat_rows(redaction, place, treated, known, f"{LOAD} < '{first_load_id}'")
+    redaction = Redaction(tables, schema)
+    places = {place.table: place for place in redaction.places([tables.client.dataset_name])}
+    for table in walk.tables:
+        treated, place = policy.of(table.name), places.get(table.name)
+        if treated and place:
+            treat_rows(redaction, place, treated, stored_names(schema.naming, table), f"{LOAD} < '{first_load_id}'")
 
 
 def stored_names(naming: NamingConvention, table: Table) -> dict[str, str]:
