@@ -16,17 +16,20 @@ acts as (
         and not events.is_future
 ),
 
--- What comes of a submission is counted once for each person and form.
-first_submissions as (
+submissions as (
     select
-        form_id,
-        profile_id,
-        min(local_date) as submitted_on,
-        min(occurred_at) as submitted_at
+        acts.*,
+        min(local_date) over (partition by form_id, profile_id) as submitted_on,
+        min(occurred_at) over (partition by form_id, profile_id) as submitted_at
     from acts
     where event_class = 'form_submitted'
         and profile_id is not null
-    group by form_id, profile_id
+),
+
+-- What comes of a submission is counted once for each person and form.
+first_submissions as (
+    select * from submissions
+    where occurred_at = submitted_at
 ),
 
 first_orders as (
@@ -39,43 +42,36 @@ first_orders as (
     group by profile_id
 ),
 
-subscribed as (
-    select distinct
-        first_submissions.form_id,
-        first_submissions.profile_id
-    from first_submissions
-    inner join {{ ref('mart_consent_history') }} as consents
-        on first_submissions.profile_id = consents.profile_id
-    where consents.state = 'subscribed'
-        and consents.local_date <= {{ add_days('first_submissions.submitted_on', 7) }}
-        and (consents.valid_to is null or consents.valid_to > first_submissions.submitted_at)
-),
-
 outcomes as (
     select
-        acts.form_id,
-        acts.form_version_id,
-        acts.local_date,
-        acts.profile_id,
-        max(case when subscribed.profile_id is not null then 1 else 0 end) as is_subscribed,
+        first_submissions.form_id,
+        first_submissions.form_version_id,
+        first_submissions.local_date,
+        first_submissions.profile_id,
         max(
             case
-                when first_orders.ordered_on >= acts.local_date
-                    and first_orders.ordered_on <= {{ add_days('acts.local_date', 30) }} then 1
+                when consents.local_date <= {{ add_days('first_submissions.submitted_on', 7) }}
+                    and (consents.valid_to is null or consents.valid_to > first_submissions.submitted_at) then 1
+                else 0
+            end
+        ) as is_subscribed,
+        max(
+            case
+                when first_orders.ordered_on >= first_submissions.local_date
+                    and first_orders.ordered_on <= {{ add_days('first_submissions.local_date', 30) }} then 1
                 else 0
             end
         ) as is_customer
-    from acts
-    inner join first_submissions
-        on acts.form_id = first_submissions.form_id
-            and acts.profile_id = first_submissions.profile_id
-            and acts.occurred_at = first_submissions.submitted_at
-    left join subscribed
-        on acts.form_id = subscribed.form_id
-            and acts.profile_id = subscribed.profile_id
-    left join first_orders on acts.profile_id = first_orders.profile_id
-    where acts.event_class = 'form_submitted'
-    group by acts.form_id, acts.form_version_id, acts.local_date, acts.profile_id
+    from first_submissions
+    left join {{ ref('mart_consent_history') }} as consents
+        on first_submissions.profile_id = consents.profile_id
+            and consents.state = 'subscribed'
+    left join first_orders on first_submissions.profile_id = first_orders.profile_id
+    group by
+        first_submissions.form_id,
+        first_submissions.form_version_id,
+        first_submissions.local_date,
+        first_submissions.profile_id
 ),
 
 daily_outcomes as (
