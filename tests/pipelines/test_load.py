@@ -234,10 +234,10 @@ def test_an_attribute_that_klaviyo_adds_arrives_as_a_column_and_is_reported(load
 
 @pytest.mark.parametrize("faults", [
     [{"kind": "status", "status": 429, "retry_after": 1, "every": 9}],
-    [{"kind": "status", "status": 500, "every": 5}, {"kind": "reset", "every": 4}, {"kind": "html", "every": 7}],
+    [{"kind": "status", "status": 500, "every": 9}, {"kind": "reset", "every": 10}, {"kind": "html", "every": 11}],
     [
-        {"kind": "truncated", "every": 5, "how": "length"},
-        {"kind": "truncated", "every": 4, "how": "json"},
+        {"kind": "truncated", "every": 9, "how": "length"},
+        {"kind": "truncated", "every": 10, "how": "json"},
         {"kind": "expired_cursor", "every": 3, "times": 4},
     ],
 ], ids=lambda faults: "-".join(fault["kind"] for fault in faults))  # fmt: skip
