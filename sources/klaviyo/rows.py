@@ -247,6 +247,14 @@ class Builder:
         self.attributes({**dict.fromkeys(own, "text"), **self.table.attributes}, found)
         for name in own:  # no warehouse takes a key that is null
             self.put(name, "text", pc.fill_null(self.arrays[name], ""))
+        keys = {*zip(*(self.arrays[name].to_pylist() for name in self.table.key), strict=True)}
+        if left := len(found) - len(keys):
+            log.warning(
+                "%s: %d with the key of another are told in %s only",
+                self.table.name,
+                left,
+                self.table.resource.host.name,
+            )
         return [
             hash_of([owner, *element], element.values(), self.pseudonyms)
             for owner, element in zip(owners, found, strict=True)

@@ -244,6 +244,13 @@ def test_only_what_is_no_array_at_all_is_warned_of(
     assert any("not a list" in message for message in caplog.messages) is warned
 
 
+def test_elements_of_one_key_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    suppressions({"suppression": [SUPPRESSED, {"reason": "UNSUBSCRIBE"}]})
+    assert not caplog.messages
+    suppressions({"suppression": [SUPPRESSED, SUPPRESSED]})
+    assert caplog.messages == ["profile_suppressions: 1 with the key of another are told in profiles only"]
+
+
 def test_a_key_that_an_element_lacks_is_empty_and_not_null() -> None:
     (only,) = suppressions({"suppression": [{"timestamp": None, "reason": None}]})
     assert only["reason"] == ""
