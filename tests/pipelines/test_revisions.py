@@ -55,6 +55,8 @@ TOLD_OTHERWISE = {
     "mart_campaign_performance": "send_method",
     # Why a campaign was cancelled or waits is told no more, and whether it was to be sent smartly.
     "dim_message": "status, is_smart_sending",
+    # When a build wrote it.
+    "fct_message_recipient": "written_at",
 }
 OF_REPORTS = ("mart_reconciliation",)
 """Empty where no report is loaded."""
