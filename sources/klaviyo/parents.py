@@ -6,11 +6,11 @@ import threading
 from collections.abc import Sequence
 from datetime import datetime
 
+from sources.klaviyo.answers import SharedAnswers
 from sources.klaviyo.client import Client
 from sources.klaviyo.contract import Contract
 from sources.klaviyo.documents import Item
 from sources.klaviyo.rows import Page, PageReader
-from sources.klaviyo.shared import Shared
 from sources.klaviyo.spec import MARKS, Resource
 from sources.klaviyo.tally import Tally
 from sources.klaviyo.values import column
@@ -65,7 +65,7 @@ class Parents:
         walk = self.walks.get(resource.host)
         if walk is None or (resource.include and resource not in walk.resources):
             return None
-        walk.shared = walk.shared or Shared(self.client, walk.tally)
+        walk.shared = walk.shared or SharedAnswers(self.client, walk.tally)
         walk.shared.readers += 1
         return walk
 

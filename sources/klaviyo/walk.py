@@ -12,12 +12,12 @@ from urllib.parse import quote, urlencode
 
 from pendulum import DateTime
 
+from sources.klaviyo.answers import SharedAnswers
 from sources.klaviyo.client import Client
 from sources.klaviyo.contract import Contract, Endpoint
 from sources.klaviyo.errors import CursorExpired, MalformedPage, NotFound
 from sources.klaviyo.lanes import Range
 from sources.klaviyo.rows import Page, PageReader
-from sources.klaviyo.shared import Shared
 from sources.klaviyo.spec import Resource
 from sources.klaviyo.tables import Table, full_table
 from sources.klaviyo.tally import Tally
@@ -43,7 +43,7 @@ class Walk:
     tally: Tally = field(init=False)
     parents: dict[str, bool] = field(default_factory=dict, init=False)
     """The objects whose collections are walked, and whether this run reads theirs."""
-    shared: Shared | None = None
+    shared: SharedAnswers | None = None
     """In place of the client, where another walk reads the same pages."""
     kept: bool = field(default=False, init=False)
     """Whether the warehouse holds all of it just so: nothing was loaded, nothing has vanished."""

@@ -22,7 +22,7 @@ class Answer:
 
 
 @dataclass
-class Shared:
+class SharedAnswers:
     """Reads as a client does. An answer is kept until each reader has had it. Thread-safe."""
 
     client: Client
