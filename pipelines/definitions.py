@@ -70,24 +70,26 @@ def resource(rows: Iterator[pa.Table]) -> DltResource:
 
 def write(looking: Looking) -> Iterator[pa.Table]:
     """Yield what is to be written of versions, and note what has then been looked at."""
-    tables, schema = looking.tables, looking.pipeline.default_schema
+    schema = looking.pipeline.default_schema
     if VERSIONS not in schema.tables:
         yield arrow_schema(COLUMNS).empty_table()
-    if VERSIONS in schema.tables:
-        tables.index(VERSIONS, "id")
-    known, through = progress(tables, VERSIONS), looking.last_load()
-    for walk in looking.walks:
-        for table in walk.tables:
-            if kind := table.resource.versioned:
-                before = known.get(table.name, Progress())
-                if table.name in looking.run.policies and VERSIONS in schema.tables:
-                    forget(tables, table)
-                    before = Progress()
-                rows = Rows(tables, schema, table, kind, looking.loaded_at)
-                look = Look(looking.began, looking.run.now, before.whole)
-                for condition in looking.conditions(before):
-                    yield from news(rows, look, condition)
-                looking.note(VERSIONS, table.name, before, through, sees_all=sees_all(looking, walk, table))
+    with looking.pipeline.sql_client() as client:
+        tables = Tables(client)
+        if VERSIONS in schema.tables:
+            tables.index(VERSIONS, "id")
+        known, through = progress(tables, VERSIONS), looking.last_load(tables)
+        for walk in looking.walks:
+            for table in walk.tables:
+                if kind := table.resource.versioned:
+                    before = known.get(table.name, Progress())
+                    if table.name in looking.run.policies and VERSIONS in schema.tables:
+                        forget(tables, table)
+                        before = Progress()
+                    rows = Rows(tables, schema, table, kind, looking.loaded_at)
+                    look = Look(looking.began, looking.run.now, before.whole)
+                    for condition in looking.conditions(before):
+                        yield from news(rows, look, condition)
+                    looking.note(VERSIONS, table.name, before, through, sees_all=sees_all(looking, walk, table))
 
 
 def forget(tables: Tables, table: Table) -> None:

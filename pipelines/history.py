@@ -31,7 +31,6 @@ class Looking:
     """A run that has loaded, and looks at what it has brought."""
 
     pipeline: dlt.Pipeline
-    tables: Tables
     run: Run
     walks: Sequence[Walk]
     first_load_id: str
@@ -55,11 +54,11 @@ class Looking:
         """By when rows of a load were there."""
         return self.run.now if self.is_own(load_id) else datetime.fromtimestamp(float(load_id), UTC)
 
-    def last_load(self) -> str:
+    def last_load(self, tables: Tables) -> str:
         """The id of the latest load."""
-        schema, loads = self.pipeline.default_schema_name, self.tables.name("_dlt_loads")
-        rows = self.tables.rows(f"SELECT max(load_id) FROM {loads} WHERE schema_name = %s", schema)  # noqa: S608 - names are ours
-        return str(rows[0][0] or "")
+        schema = self.pipeline.default_schema_name
+        loads = tables.rows(f"SELECT max(load_id) FROM {tables.name('_dlt_loads')} WHERE schema_name = %s", schema)  # noqa: S608 - names are ours
+        return str(loads[0][0] or "")
 
     def note(self, kept_in: str, table: str, before: Progress, through: str, *, sees_all: bool) -> None:
         """Note that the run has looked at all there is of a table, through this load."""

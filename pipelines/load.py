@@ -36,6 +36,7 @@ from pipelines.settings import Settings
 from pipelines.warehouse import SCHEMA, Tables, Warehouse, chain, destination_errors, explain
 from sources.klaviyo import REVISION
 from sources.klaviyo.client import Client
+from sources.klaviyo.drift import Change
 from sources.klaviyo.errors import KlaviyoError, UnknownResource
 from sources.klaviyo.extraction import Extraction
 from sources.klaviyo.held import Held
@@ -135,13 +136,11 @@ def load(settings: Settings, warehouse: Warehouse, request: Request, watch: Watc
         # Slow as their limits are, they come when everything else is safe.
         load_packages(pipeline, warehouse, reports)
         run.vanished |= reports.vanished
-        with destination_errors(warehouse), pipeline.sql_client() as client:
-            tables = Tables(client)
-            run.changes = untold(tables, states(pipeline))
+        with destination_errors(warehouse):
+            run.changes = told_first(pipeline)
             run.finish(*outcome(run.tallies))
             looking = Looking(
                 pipeline,
-                tables,
                 run,
                 extraction.walks,
                 run.first_load_id,
@@ -160,6 +159,12 @@ def load(settings: Settings, warehouse: Warehouse, request: Request, watch: Watc
             raise
         raise failure from error
     return run
+
+
+def told_first(pipeline: dlt.Pipeline) -> list[Change]:
+    """What of the schema this run is the first to tell."""
+    with pipeline.sql_client() as client:
+        return untold(Tables(client), states(pipeline))
 
 
 def settle_policy(

@@ -127,21 +127,22 @@ class Keeper:
             yield arrow_schema(self.columns).empty_table()
         if self.walk.tally.status != "complete" or not self.looking.whole:
             return
-        tables = self.looking.tables
-        self.index(tables, there)
-        before = progress(tables, self.name).get(self.table.name, Progress())
-        tells = self.looking.notes and self.group == "list_id"
-        events = Telling(tables, self.looking, before) if tells else None
-        for bucket in self.buckets(tables, before, events):
-            found = self.look(tables, before, events, bucket)
-            rows = [row for pair in sorted(found.touched) for row in self.news(pair, found, events)]
-            if rows:
-                yield pa.Table.from_pylist(rows, schema=arrow_schema(self.columns))
-        if self.looking.notes:
-            through = self.looking.last_load()
-            self.looking.note(self.name, self.table.name, before, through, sees_all=False)
-        if events:
-            events.complain()
+        with self.looking.pipeline.sql_client() as client:
+            tables = Tables(client)
+            self.index(tables, there)
+            before = progress(tables, self.name).get(self.table.name, Progress())
+            tells = self.looking.notes and self.group == "list_id"
+            events = Telling(tables, self.looking, before) if tells else None
+            for bucket in self.buckets(tables, before, events):
+                found = self.look(tables, before, events, bucket)
+                rows = [row for pair in sorted(found.touched) for row in self.news(pair, found, events)]
+                if rows:
+                    yield pa.Table.from_pylist(rows, schema=arrow_schema(self.columns))
+            if self.looking.notes:
+                through = self.looking.last_load(tables)
+                self.looking.note(self.name, self.table.name, before, through, sees_all=False)
+            if events:
+                events.complain()
 
     def index(self, tables: Tables, there: Container[str]) -> None:
         """Let the rows that a load brought or marked be found, and those of a profile."""

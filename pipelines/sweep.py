@@ -336,24 +336,20 @@ class Sweeper:
         rows = [row(run, one) for one in found.swept]
 
         with destination_errors(self.warehouse):
-            with pipeline.sql_client() as client:
-                swept = [sweep.of for sweep in sweeps if sweep.of.name in over]
-                commit(pipeline, *self.intervals(pipeline, Tables(client), run, swept))
+            commit(pipeline, *self.intervals(pipeline, run, [sweep.of for sweep in sweeps if sweep.of.name in over]))
             record(pipeline, run, Entries(SWEEPS, SWEEP_COLUMNS, rows))
             # Last: a sweep that is not recorded yet is not over.
             commit(pipeline, dlt.resource(forget(names), name="sweeps_that_are_over"))
             self.clear(pipeline, sweeps)
 
-    def intervals(
-        self, pipeline: dlt.Pipeline, tables: Tables, run: Run, swept: Sequence[Resource]
-    ) -> list[DltResource]:
+    def intervals(self, pipeline: dlt.Pipeline, run: Run, swept: Sequence[Resource]) -> list[DltResource]:
         """What was found ends memberships, and begins others, at once; where any are kept."""
         if not (kept := [one for one in swept if memberships.table_name(one.name) in pipeline.default_schema.tables]):
             return []
         walks = [Walk(one, [one], self.contract) for one in kept]
         for walk in walks:
             walk.tally.status = "complete"
-        return memberships.resources(SweepLooking(pipeline, tables, run, walks, run.first_load_id))
+        return memberships.resources(SweepLooking(pipeline, run, walks, run.first_load_id))
 
 
 def forget(names: Sequence[str]) -> Iterator[Any]:
