@@ -108,7 +108,8 @@ if __name__ == "__main__":
         except BaseException:  # noqa: BLE001 - as the interpreter would
             traceback.print_exc()
             code = 1
-        threading._shutdown()  # type: ignore[attr-defined]
+        # What an interpreter does at its end, which `os._exit` leaves out.
+        threading._shutdown()  # type: ignore[attr-defined]  # no public name does it
         atexit._run_exitfuncs()
         sys.stdout.flush()
         sys.stderr.flush()
