@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -224,17 +224,23 @@ def once(tmp_path_factory: pytest.TempPathFactory, testrun_uid: str) -> Once:
     return fill_once
 
 
+def load_once(once: Once, name: str, account: Callable[[], Account], *select: str, **of_job: Any) -> Path:
+    """A DuckDB file after a load from an account, made once for all workers."""
+
+    def load(home: Path) -> None:
+        with Sandbox(account(), limits="off") as running, pytest.MonkeyPatch.context() as monkeypatch:
+            Job(running, home, monkeypatch, **of_job).load(*select)
+
+    return once(name, load) / FILE
+
+
 @pytest.fixture(scope="session")
 def first_load(once: Once) -> Callable[[str], Path]:
     """A DuckDB file after a first run of everything, at a revision, over the account that the fixture `account` tells."""
 
     @cache
     def load_at(revision: str) -> Path:
-        def load_everything(home: Path) -> None:
-            with pytest.MonkeyPatch.context() as monkeypatch, Sandbox(synthesize(scale=SCALE), limits="off") as running:
-                Job(running, home, monkeypatch, revision=revision).load()
-
-        return once(f"first_load_{revision}", load_everything) / FILE
+        return load_once(once, f"first_load_{revision}", partial(synthesize, scale=SCALE), revision=revision)
 
     return load_at
 

@@ -19,7 +19,7 @@ from sandbox.server import Sandbox
 from sources.klaviyo.declaration import policy
 from sources.klaviyo.policy import NO_POLICY
 from sources.klaviyo.pseudonyms import Pseudonyms
-from tests.conftest import FILE, Cli, Job, Once
+from tests.conftest import Cli, Job, Once, load_once
 from tests.pipelines.few_models import few_models
 from tests.pipelines.person import (
     EMAIL,
@@ -61,12 +61,7 @@ def keyed(job: Job) -> Job:
 @pytest.fixture(scope="session")
 def with_her(once: Once) -> Path:
     """A warehouse after a load of all that tells of her."""
-
-    def load(home: Path) -> None:
-        with Sandbox(account_with_somebody(), limits="off") as sandbox, pytest.MonkeyPatch.context() as monkeypatch:
-            Job(sandbox, home, monkeypatch, policy=policy("", {}, KEY)).load(*TABLES)
-
-    return once("with_her", load) / FILE
+    return load_once(once, "with_her", account_with_somebody, *TABLES, policy=policy("", {}, KEY))
 
 
 @pytest.fixture

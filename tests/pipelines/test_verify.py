@@ -24,7 +24,7 @@ from sandbox.reads import Reader
 from sandbox.server import Sandbox
 from sources.klaviyo.limits import Limiter
 from sources.klaviyo.windows import Window, moment
-from tests.conftest import FILE, KEY, Cli, Job, Once, both_revisions
+from tests.conftest import KEY, Cli, Job, Once, both_revisions, load_once
 from tests.pipelines.warehouse import assert_tables_equal_the_account, rows
 from tests.sandbox.tiny import DAY, MONDAY, PlainEvent, tiny_account
 from tests.sources.clock import Clock
@@ -52,12 +52,7 @@ def account() -> Account:
 @pytest.fixture(scope="session")
 def first_load(once: Once, request: pytest.FixtureRequest) -> Path:
     """A warehouse with all events."""
-
-    def load(home: Path) -> None:
-        with Sandbox(orders(), limits="off") as sandbox, pytest.MonkeyPatch.context() as monkeypatch:
-            Job(sandbox, home, monkeypatch, revision=str(request.config.getoption("--revision"))).load(*EVENTS)
-
-    return once("orders", load) / FILE
+    return load_once(once, "orders", orders, *EVENTS, revision=str(request.config.getoption("--revision")))
 
 
 @pytest.fixture

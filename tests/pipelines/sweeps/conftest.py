@@ -9,7 +9,7 @@ import pytest
 
 from sandbox.account import Account
 from sandbox.server import Sandbox
-from tests.conftest import FILE, Job, Once
+from tests.conftest import Job, Once, load_once
 from tests.pipelines.sweeps.people import (
     LOADED,
     people,
@@ -19,12 +19,7 @@ from tests.pipelines.sweeps.people import (
 @pytest.fixture(scope="session")
 def loaded(once: Once, request: pytest.FixtureRequest) -> Path:
     """A warehouse with all of it."""
-
-    def load(home: Path) -> None:
-        with Sandbox(people(), limits="off") as sandbox, pytest.MonkeyPatch.context() as monkeypatch:
-            Job(sandbox, home, monkeypatch, revision=str(request.config.getoption("--revision"))).load(*LOADED)
-
-    return once("people", load) / FILE
+    return load_once(once, "people", people, *LOADED, revision=str(request.config.getoption("--revision")))
 
 
 @pytest.fixture
