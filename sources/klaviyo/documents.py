@@ -15,6 +15,8 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+Nothing = tuple[()]
+"""What some who pass answers on make of an object that is empty: `[]`."""
 Attributes = dict[str, Raw]
 Included = dict[tuple[str, str], "Item"]
 """By type and id."""
@@ -38,9 +40,14 @@ class Relationship(msgspec.Struct, gc=False):
 
 class Item(msgspec.Struct, gc=False):
     id: str
-    type: str
-    attributes: Attributes | None = None
-    relationships: dict[str, Relationship | None] | None = None
+    type: str = ""
+    attributes: Attributes | Nothing | None = None
+    relationships: dict[str, Relationship | Nothing | None] | Nothing | None = None
+
+    @property
+    def told(self) -> Attributes | None:
+        """Its attributes, where any object of them was sent."""
+        return self.attributes if isinstance(self.attributes, dict) else None
 
     def related(self, relation: str) -> list[str]:
         relationship = (self.relationships or {}).get(relation)
@@ -61,7 +68,7 @@ class Links(msgspec.Struct):
 class Document(msgspec.Struct):
     data: list[Item] | Item
     included: list[Item] | None = None
-    links: Links | None = None
+    links: Links | Nothing | None = None
 
 
 DOCUMENT: Final = msgspec.json.Decoder(Document)
@@ -94,7 +101,7 @@ def settle(items: Iterable[Item]) -> None:
     for item in items:
         idle = not item.relationships
         for relationship in (item.relationships or {}).values():
-            if relationship is None or not relationship.data:
+            if not relationship or not relationship.data:
                 idle = True
             elif isinstance(relationship.data, list) and len(relationship.data) > 1:
                 relationship.data.sort(key=by_id)

@@ -233,13 +233,13 @@ class Builder:
         left, right = self.table.key
         self.add(left, "text", [parent] * len(items))
         self.add(right, "text", [item.id for item in items])
-        self.attributes(self.table.attributes, [item.attributes for item in items])
+        self.attributes(self.table.attributes, [item.told for item in items])
 
     def elements(self, items: list[Item]) -> list[int]:
         """A row for each element of an array within the attributes."""
         owners, found = [], []
         for item in items:
-            elements = within(item.attributes, self.table.resource.each.split("."))
+            elements = within(item.told, self.table.resource.each.split("."))
             owners += [item.id] * len(elements)
             found += elements
         parent, *own = self.table.key
@@ -275,7 +275,7 @@ class Builder:
             name = id_column(relation)
             dropped = self.policy is not None and self.policy.drops_relation(name)
             self.add(name, "text", [None if dropped else item.related_one(relation) for item in items])
-        self.attributes(self.table.attributes, [item.attributes for item in items])
+        self.attributes(self.table.attributes, [item.told for item in items])
 
     def attributes(self, tree: Tree, objects: Sequence[Attributes | None], prefix: str = "", place: str = "") -> None:
         """Columns of the attributes at a place; their names begin with the prefix."""

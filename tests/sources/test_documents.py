@@ -10,7 +10,7 @@ import pytest
 from pipelines import merges
 from sources.klaviyo import account, documents
 from sources.klaviyo.errors import MalformedPage
-from tests.sources.pages import document, row, rows, thing
+from tests.sources.pages import AN_HOUR, document, row, rows, thing
 
 CUT = rb'"cut \ud83d"'
 
@@ -56,3 +56,33 @@ def test_what_is_broken_otherwise_is_refused(body: bytes) -> None:
 def test_a_number_beyond_a_double_that_is_of_no_interest_is_no_obstacle() -> None:
     (metric,) = account.page(document(thing("metric", "M1", {"name": "Placed Order", "new": b"1e400"}))).data
     assert metric["attributes"]["name"] == "Placed Order"
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        b'{"type":"webhook-topic","id":"T1","attributes":[]}',
+        b'{"type":"webhook-topic","id":"T1","attributes":[],"relationships":[],"links":[]}',
+        b'{"type":"webhook-topic","id":"T1"}',
+        b'{"id":"T1","attributes":null,"relationships":null}',
+    ],
+)
+@pytest.mark.parametrize("links", [b"[]", b"null", b"{}"])
+def test_an_object_of_which_nothing_is_said_is_a_row_however_nothing_is_spelled(topic: bytes, links: bytes) -> None:
+    body = b'{"data":[%b],"included":[],"links":%b,"meta":[]}' % (topic, links)
+    assert row(body, "webhook_topics")["id"] == "T1"
+
+
+def test_a_relationship_of_which_nothing_is_said_links_nothing() -> None:
+    event = (
+        b'{"type":"event","id":"E1","attributes":{"datetime":"%b"},"relationships":{"metric":[],"profile":{"data":[]}}}'
+    )
+    found = row(document(event % AN_HOUR.encode()), "events")
+    assert (found["metric_id"], found["profile_id"]) == (None, None)
+
+
+@pytest.mark.parametrize("told", [b'["x"]', b'"x"', b"1"])
+def test_a_list_of_something_in_place_of_an_object_is_refused(told: bytes) -> None:
+    for place in (b"attributes", b"relationships"):
+        with pytest.raises(MalformedPage):
+            rows(b'{"data":[{"type":"webhook-topic","id":"T1","%b":%b}]}' % (place, told), "webhook_topics")
