@@ -305,7 +305,9 @@ class _Writer:
 
     def _write_message(self, message: Message, action: str) -> None:
         template = write_template(self._draft, message.name, self._created).id if message.channel == "email" else None
-        attributes = {"channel": message.channel, **self._stamps, "definition": message_definition(message, template)}
+        # Of e-mails it is recorded that this is how they are spelled here, and nowhere else.
+        channel = {"email": "Email"}.get(message.channel, message.channel)
+        attributes = {"channel": channel, **self._stamps, "definition": message_definition(message, template)}
         self._draft.add("flow-message", message.id, attributes, {"flow-action": action, "template": template})
 
     def _data(self, step: Step, action: str, messages: tuple[Message, ...]) -> dict[str, Any]:

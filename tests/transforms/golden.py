@@ -156,8 +156,8 @@ ADDED: Final[Account] = {
         action("ga3", "send-email", {"next": None}, {}),
     ],
     "flow_messages": [
-        {"id": "gfm1", "flow_action_id": "ga1", "channel": "email", "definition__name": "Hello 1", **MEDIUM},
-        {"id": "gfm2", "flow_action_id": "ga3", "channel": "email", "definition__name": "Hello 2"},
+        {"id": "gfm1", "flow_action_id": "ga1", "channel": "Email", "definition__name": "Hello 1", **MEDIUM},
+        {"id": "gfm2", "flow_action_id": "ga3", "channel": "Email", "definition__name": "Hello 2"},
     ],
     "forms": [{"id": "gform", "name": "Popup"}],
     "form_versions": [{"id": "gversion", "form_id": "gform", "form_type": "popup"}],

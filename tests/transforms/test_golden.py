@@ -107,9 +107,9 @@ def test_a_message_by_the_day_of_sending_and_by_the_day_of_the_event(money: Any)
 
 def test_messages_of_a_flow_are_numbered_along_its_way(golden: Built) -> None:
     assert golden.query(
-        "select message_id, message_type, flow_name, step, delay_hours, message_name from dim_message"
-        " where flow_id = 'gf1' order by 1"
-    ) == [("gfm1", "flow", "Hello", 1, 0.0, "Hello 1"), ("gfm2", "flow", "Hello", 2, 48.0, "Hello 2")]
+        "select message_id, channel, flow_name, step, delay_hours, message_name from dim_message"
+        " where message_type = 'flow' and flow_id = 'gf1' order by 1"
+    ) == [("gfm1", "email", "Hello", 1, 0.0, "Hello 1"), ("gfm2", "email", "Hello", 2, 48.0, "Hello 2")]
 
 
 def test_a_funnel_tells_who_got_how_far(money: Any) -> None:

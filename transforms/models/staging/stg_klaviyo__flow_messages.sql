@@ -17,7 +17,8 @@ final as (
         definition__vendor_id as vendor_id,
 
         ---------- what it is
-        case when channel = 'push' then 'mobile_push' else channel end as channel,
+        -- Klaviyo spells it otherwise than for campaigns: `Email`.
+        case when lower(channel) like '%push%' then 'mobile_push' else lower(channel) end as channel,
         definition__name as message_name,
         definition__push_type as notification_type,
 
