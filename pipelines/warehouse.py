@@ -20,6 +20,7 @@ from dlt import Schema
 from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.destination.exceptions import DestinationException
 from dlt.common.pipeline import get_dlt_pipelines_dir
+from dlt.common.storages.live_schema_storage import LiveSchemaStorage
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 from dlt.destinations.sql_client import SqlClientBase
@@ -195,12 +196,21 @@ class Warehouse:
         pipeline.run()
 
     def unsynced(self, workspace: Path) -> dlt.Pipeline:
-        return dlt.pipeline(
+        pipeline = dlt.pipeline(
             PIPELINE,
             destination=self.destination(self.opened),
             dataset_name=self.dataset,
             pipelines_dir=str(workspace),
         )
+        pipeline._schema_storage.__class__ = KeptSchemas  # noqa: SLF001 - dlt has no setting for it
+        return pipeline
+
+
+class KeptSchemas(LiveSchemaStorage):
+    """A pipeline's schemas as they are in memory: dlt reads each from disk whenever it is looked at, though nobody else writes there."""
+
+    def __getitem__(self, name: str) -> Schema:
+        return self.live_schemas[name] if name in self.live_schemas else super().__getitem__(name)
 
 
 def schema_of(pipeline: dlt.Pipeline) -> Schema:

@@ -15,6 +15,8 @@ from dlt.destinations.impl.bigquery.bigquery import BigQueryClient
 from dlt.destinations.impl.bigquery.bigquery_adapter import CLUSTER_COLUMNS_HINT
 from dlt.destinations.impl.bigquery.factory import BigQueryTypeMapper
 
+from pipelines.destinations.settled import Settled
+
 
 class JsonAsText(BigQueryTypeMapper):
     sct_to_unbound_dbt = BigQueryTypeMapper.sct_to_unbound_dbt | {"json": "STRING"}
@@ -36,7 +38,7 @@ class ClusteringClient(BigQueryClient):
         return table
 
 
-class ParquetBigquery(bigquery):
+class ParquetBigquery(Settled, bigquery):
     """dlt's BigQuery, configured as that."""
 
     def _raw_capabilities(self) -> DestinationCapabilitiesContext:

@@ -39,6 +39,7 @@ from pyarrow.fs import FileSelector, FileType, PyFileSystem
 
 from pipelines.destinations.dialects import DIALECTS
 from pipelines.destinations.duckdb import CONFIG, DirectClient, UpsertJob, one_file_at_a_time
+from pipelines.destinations.settled import Settled
 from sources.klaviyo.merging import history
 
 FOLDER: Final = "klaviyo_etl.delta"
@@ -421,7 +422,7 @@ class DeltaClient(DirectClient):
         self.type_mapper = self.capabilities.get_type_mapper()
 
 
-class Delta(Destination[DeltaConfiguration, DeltaClient]):
+class Delta(Settled, Destination[DeltaConfiguration, DeltaClient]):
     """Of dlt's, nearest to its DuckDB."""
 
     spec = DeltaConfiguration

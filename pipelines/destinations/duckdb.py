@@ -16,6 +16,8 @@ from dlt.destinations import duckdb
 from dlt.destinations.impl.duckdb.duck import DuckDbClient, DuckDbCopyJob
 from dlt.destinations.sql_jobs import SqlMergeFollowupJob
 
+from pipelines.destinations.settled import Settled
+
 CONFIG: Final[dict[str, Any]] = {
     # DuckDB would fill most of the machine's memory with pages of the file; merging a package needs this much.
     "memory_limit": "256MB",
@@ -78,7 +80,7 @@ def one_file_at_a_time(capabilities: DestinationCapabilitiesContext) -> Destinat
     return capabilities
 
 
-class DirectDuckdb(duckdb):
+class DirectDuckdb(Settled, duckdb):
     """dlt's DuckDB, configured as that, with direct upserts."""
 
     def _raw_capabilities(self) -> DestinationCapabilitiesContext:

@@ -15,6 +15,7 @@ from dlt.destinations.impl.ducklake.configuration import DuckLakeClientConfigura
 from dlt.destinations.impl.ducklake.ducklake import DuckLakeClient
 
 from pipelines.destinations.duckdb import CONFIG, DirectClient, one_file_at_a_time
+from pipelines.destinations.settled import Settled
 from pipelines.errors import ConfigurationError
 
 IN_FILES: Final = ("duckdb", "sqlite")
@@ -88,7 +89,7 @@ class LakeClient(DirectClient, DuckLakeClient):
         return statements
 
 
-class DirectDucklake(ducklake):
+class DirectDucklake(Settled, ducklake):
     """dlt's DuckLake, configured as that, with direct upserts."""
 
     @property

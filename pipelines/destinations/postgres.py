@@ -7,6 +7,8 @@ from dlt.destinations import postgres
 from dlt.destinations.impl.postgres.factory import PostgresTypeMapper
 from dlt.destinations.impl.postgres.postgres import PostgresParquetCopyJob
 
+from pipelines.destinations.settled import Settled
+
 
 class ByteFaithfulJson(PostgresTypeMapper):
     """`json`, not `jsonb`: what Klaviyo sent is kept to the letter, order, repeated keys and digits included."""
@@ -15,7 +17,7 @@ class ByteFaithfulJson(PostgresTypeMapper):
     dbt_to_sct = PostgresTypeMapper.dbt_to_sct | {"json": "json"}
 
 
-class FaithfulPostgres(postgres):
+class FaithfulPostgres(Settled, postgres):
     """dlt's PostgreSQL, configured as that."""
 
     def _raw_capabilities(self) -> DestinationCapabilitiesContext:

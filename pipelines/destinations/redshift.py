@@ -16,6 +16,7 @@ from dlt.destinations import redshift
 from dlt.destinations.impl.redshift.factory import RedshiftTypeMapper
 from dlt.destinations.impl.redshift.redshift import RedshiftClient, RedshiftMergeJob
 
+from pipelines.destinations.settled import Settled
 from sources.klaviyo.merging import kept
 
 HINTS: Final[dict[TColumnHint, str]] = {"sort": "SORTKEY"}
@@ -60,7 +61,7 @@ class UpsertingClient(RedshiftClient):
         return [UpsertJob.from_table_chain(table_chain, self.sql_client)]
 
 
-class UpsertingRedshift(redshift):
+class UpsertingRedshift(Settled, redshift):
     """dlt's Redshift, configured as that, with upserts."""
 
     def _raw_capabilities(self) -> DestinationCapabilitiesContext:

@@ -12,6 +12,8 @@ from dlt.destinations import snowflake
 from dlt.destinations.impl.snowflake.factory import SnowflakeTypeMapper
 from dlt.destinations.impl.snowflake.snowflake import SnowflakeClient
 
+from pipelines.destinations.settled import Settled
+
 
 class JsonAsText(SnowflakeTypeMapper):
     sct_to_unbound_dbt = SnowflakeTypeMapper.sct_to_unbound_dbt | {"json": "VARCHAR"}
@@ -37,7 +39,7 @@ class ClusteringClient(SnowflakeClient):
         return sql
 
 
-class ParquetSnowflake(snowflake):
+class ParquetSnowflake(Settled, snowflake):
     """dlt's Snowflake, configured as that."""
 
     def _raw_capabilities(self) -> DestinationCapabilitiesContext:
