@@ -22,7 +22,7 @@ from sandbox.changes.change import (
 from sandbox.story.events import Written
 from sandbox.story.spelling import tag_id
 
-TOUCHES = ("Clicked Email", "Opened Email", "Clicked SMS", "Opened Push")
+TOUCHES = ("Clicked Email", "Opened Email", "Clicked Text Message", "Opened Push")
 
 
 class AddEvents(Change):

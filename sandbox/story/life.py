@@ -131,7 +131,7 @@ class Life:
     def _subscribe_texts(self, second: int, person: Person) -> None:
         person.sms_consent.give(second, "TEXT" if self._chance(0.3) else SHOP_METHODS[person.source])
         stated = Stated(None, person.sms_consent.method or "")
-        self._tell("Subscribed to SMS Marketing", person, second, recipes.subscribed, stated)
+        self._tell("Subscribed to Text Messaging Marketing", person, second, recipes.subscribed, stated)
         self._join(second, person, groups.TEXTERS)
 
     def _suppress(self, second: int, person: Person) -> None:
@@ -241,22 +241,22 @@ class Life:
             return
         if self._chance(0.03):
             failed = Stated(message, "Unreachable handset")
-            self._tell("Failed to Deliver SMS", person, second, recipes.text_failed, failed)
+            self._tell("Failed to Deliver Text Message", person, second, recipes.text_failed, failed)
             return
-        self._tell("Received SMS", person, second, recipes.texted, message)
+        self._tell("Received Text Message", person, second, recipes.texted, message)
         if self._chance(0.02):
-            self._tell("Sent SMS", person, second + self._draft.soon(HOUR), recipes.text_answered)
+            self._tell("Sent Text Message", person, second + self._draft.soon(HOUR), recipes.text_answered)
         if self._chance(0.015):
             self._at(second + self._draft.soon(HOUR), self._stop_texts, person, message)
         elif self._chance(0.12):
             clicked = second + self._draft.soon(HOUR)
-            self._touch(self._tell("Clicked SMS", person, clicked, recipes.text_clicked, message))
+            self._touch(self._tell("Clicked Text Message", person, clicked, recipes.text_clicked, message))
             self._at(clicked + 5, self._visit, person, message)
 
     def _stop_texts(self, second: int, person: Person, message: Message) -> None:
         person.sms_consent.end(second, "UNSUBSCRIBE")
         stated = Stated(message, "INBOUND_MESSAGE")
-        self._tell("Unsubscribed from SMS Marketing", person, second, recipes.unsubscribed, stated)
+        self._tell("Unsubscribed from Text Messaging Marketing", person, second, recipes.unsubscribed, stated)
         self._leave(second, person, groups.TEXTERS)
 
     def _push(self, second: int, person: Person, message: Message) -> None:

@@ -245,7 +245,7 @@ def test_tags_are_on_all_that_can_be_tagged(account: Account) -> None:
         ("Opened Email", "Received Email"),
         ("Clicked Email", "Received Email"),
         ("Marked Email as Spam", "Received Email"),
-        ("Clicked SMS", "Received SMS"),
+        ("Clicked Text Message", "Received Text Message"),
         ("Opened Push", "Received Push"),
     ],
 )
@@ -338,7 +338,9 @@ def test_some_orders_are_organic(account: Account) -> None:
 
 def test_a_flow_message_names_its_flow_and_a_campaign_message_does_not(account: Account) -> None:
     flows = {True: "flow-message", False: "campaign-message"}
-    for event in told(account, "Received Email", "Opened Email", "Clicked Email", "Bounced Email", "Received SMS"):
+    for event in told(
+        account, "Received Email", "Opened Email", "Clicked Email", "Bounced Email", "Received Text Message"
+    ):
         shown = properties(event)
         assert shown["$message"] in account.objects[flows["$flow" in shown]]
         assert shown.get("$flow", next(iter(account.objects["flow"]))) in account.objects["flow"]

@@ -20,7 +20,7 @@ METRICS: Final[dict[str, tuple[str | None, object]]] = {
     "unsubscribed": ("Unsubscribed from Email Marketing", KLAVIYO),
     "subscribed": ("Subscribed to Email Marketing", KLAVIYO),
     "text": ("Received SMS", KLAVIYO),
-    "text failed": ("Failed to Deliver SMS", KLAVIYO),
+    "text failed": ("Failed to Deliver Text Message", KLAVIYO),
     "order": ("Placed Order", SHOPIFY),
     "order again": ("Placed Order", API),
     "refund": ("Refunded Order", SHOPIFY),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from typing import Any, Final
@@ -94,3 +95,21 @@ def test_names_too_long_for_postgres_are_those_that_dlt_shortens_them_to() -> No
 
 def shortened(column: Column, macro: str) -> bool:
     return f"'{column.name}':\n      '{POSTGRES_NAMES.normalize_path(column.name)}'" in macro
+
+
+@pytest.mark.parametrize(
+    ("before", "since"),
+    [
+        *((f"{act} SMS", f"{act} Text Message") for act in ("Received", "Clicked", "Failed to Deliver", "Sent")),
+        *(
+            (f"{act} SMS Marketing", f"{act} Text Messaging Marketing")
+            for act in ("Subscribed to", "Unsubscribed from")
+        ),
+    ],
+)
+def test_texts_are_known_by_the_names_that_klaviyo_gave_them_before_and_by_those_of_july_2026(
+    before: str, since: str
+) -> None:
+    with (PROJECT / "seeds" / "seed_metric_class.csv").open(newline="") as seed:
+        classes = {metric: (event_class, channel) for metric, event_class, channel in csv.reader(seed)}
+    assert classes[since] == classes[before]
