@@ -134,11 +134,12 @@ class Report:
         for result in told.results:
             # Klaviyo leaves out, or gives null for, what a message does not have; a key must not be null.
             about = {name: str(result.groupings.get(name) or "") for name in self.by} | metric
-            if told.date_times is None:
+            if self.period == "month":
                 yield about | {self.period: question.window.start.date()} | one_number_each(result.statistics)
                 continue
-            series = lists_of(result.statistics, len(told.date_times))
-            for place, day in enumerate(map(day_of, told.date_times)):
+            days = [day_of(text) for text in told.date_times or ()]
+            series = lists_of(result.statistics, len(days))
+            for place, day in enumerate(days):
                 if question.window.start.date() <= day < question.window.end.date():
                     yield about | {self.period: day} | {name: values[place] for name, values in series.items()}
 

@@ -137,6 +137,14 @@ def test_what_is_not_a_whole_answer_is_refused(body: bytes) -> None:
         report.answer(body, JANUARY, HERE)
 
 
+def test_a_series_without_its_days_is_refused_and_not_taken_for_that_of_the_first() -> None:
+    body = told([{"groupings": {}, "statistics": {"opens": 10}}])
+    assert named("flow_values").answer(body, JANUARY, HERE).rows
+    with pytest.raises(MalformedPage):
+        named("flow_series").answer(body, JANUARY, HERE)
+    assert not named("flow_series").answer(told([]), JANUARY, HERE).rows
+
+
 # --- metric aggregates -----------------------------------------------------------------------------------------------
 
 
