@@ -47,6 +47,19 @@ def page(body: bytes) -> Page:
         raise MalformedPage(f"not a JSON:API collection: {type(error).__name__}") from None
 
 
+def told(thing: Json) -> Json:
+    """What is said of it: nothing has many spellings."""
+    return thing.get("attributes") or {}
+
+
+def created(metric: Json) -> DateTime | None:
+    text = told(metric).get("created")
+    try:
+        return moment(str(text)) if text else None
+    except ValueError:
+        raise MalformedPage(f"metric {metric['id']} was created at what is no time") from None
+
+
 def one_at_a_time(method: Callable[Concatenate[Account, P], T]) -> Callable[Concatenate[Account, P], T]:
     @wraps(method)
     def locked(self: Account, /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -73,11 +86,7 @@ class Account:
     @one_at_a_time
     def beginning(self) -> DateTime:
         """The day on which the account counted anything first."""
-        created = [str(metric["attributes"].get("created") or "") for metric in self.metrics]
-        try:
-            return min((moment(text) for text in created if text), default=pendulum.now("UTC"))
-        except ValueError:
-            raise MalformedPage("a metric was created at what is no time") from None
+        return min(filter(None, map(created, self.metrics)), default=pendulum.now("UTC"))
 
     @one_at_a_time
     def metrics_named(self, names: Sequence[str]) -> list[str]:
@@ -99,7 +108,7 @@ class Account:
     @cached_property
     def _zone(self) -> ZoneInfo:
         accounts = self.collection("/api/accounts")
-        name = accounts[0]["attributes"].get("timezone") if accounts else None
+        name = told(accounts[0]).get("timezone") if accounts else None
         try:
             return ZoneInfo(name or "UTC")
         except (ZoneInfoNotFoundError, ValueError):
@@ -128,8 +137,8 @@ class Account:
         """Ids by name, and by name with the integration's in brackets."""
         named: dict[str, list[str]] = {}
         for metric in [*self.metrics, *self.collection("/api/custom-metrics")]:
-            name = str(metric["attributes"].get("name"))
-            integration = (metric["attributes"].get("integration") or {}).get("name")
+            name = str(told(metric).get("name"))
+            integration = (told(metric).get("integration") or {}).get("name")
             for spelling in (name, f"{name} ({integration})" if integration else ""):
                 if spelling:
                     named.setdefault(spelling, []).append(str(metric["id"]))
@@ -137,7 +146,7 @@ class Account:
 
     @property
     def known_names(self) -> str:
-        return ", ".join(sorted({str(metric["attributes"].get("name")) for metric in self.metrics}))
+        return ", ".join(sorted({str(told(metric).get("name")) for metric in self.metrics}))
 
     def first_page(self, path: str, parameters: Mapping[str, str]) -> list[Json]:
         """The first objects of a collection."""

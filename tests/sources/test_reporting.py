@@ -405,7 +405,7 @@ def test_a_statistic_that_was_not_asked_for_is_reported() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "attribute", "value", "complaint"),
-    [("account", "timezone", "Middle/Earth", "Middle/Earth"), ("metric", "created", "once", "no time")],
+    [("account", "timezone", "Middle/Earth", "Middle/Earth"), ("metric", "created", "once", "metric OPEN was created")],
 )
 def test_an_account_that_is_not_understood_ends_its_reports(
     kind: str, attribute: str, value: str, complaint: str
