@@ -3,6 +3,23 @@
 {%- endmacro %}
 
 
+{# What became of a message at a person, over events. #}
+{% macro recipient_counts() -%}
+{{ count_where("event_class = 'received'") }} as receipts,
+        {{ count_where("event_class = 'opened'") }} as opens,
+        {{ count_where("event_class = 'opened' and not is_machine_open") }} as opens_human,
+        {{ count_where("event_class = 'clicked'") }} as clicks,
+        {{ count_where("event_class = 'clicked' and not is_bot_click") }} as clicks_human,
+        {{ count_where("event_class = 'unsubscribed'") }} as unsubscribes,
+        {{ count_where("event_class = 'spam'") }} as spam_complaints,
+        {{ count_where("event_class = 'order'") }} as conversions,
+        {{ count_where("event_class = 'order' and not is_account_currency") }} as conversions_other_currency,
+        cast(sum(case when event_class = 'order' and is_account_currency then amount else 0 end) as decimal(18, 4))
+            as conversion_value,
+        cast(sum(case when is_account_currency then amount else 0 end) as decimal(18, 4)) as net_revenue
+{%- endmacro %}
+
+
 {#
   The counts of a message over its rows in fct_message_recipient. A row without a profile holds what happened to nobody
   we know: its opens and orders count, but it is no recipient.

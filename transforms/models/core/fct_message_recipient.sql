@@ -39,7 +39,8 @@ touched as (
         changed.*,
         {%- for column in [
             'channel', 'event_class', 'message_name', 'subject', 'is_machine_open', 'is_bot_click', 'bounce_type',
-            'email_domain', 'inbox_provider', 'amount', 'is_account_currency', 'occurred_at', 'send_date', 'written_at',
+            'email_domain', 'inbox_provider', 'amount', 'is_account_currency', 'occurred_at', 'local_date', 'send_date',
+            'written_at',
         ] %}
         touches.{{ column }}{{ ',' if not loop.last }}
         {%- endfor %}
@@ -73,18 +74,7 @@ final as (
         max(case when event_class = 'bounced' then 1 else 0 end) = 1 as is_bounced,
         max(case when event_class in ('dropped', 'failed') then 1 else 0 end) = 1 as is_failed,
         max(case when event_class in ('bounced', 'dropped', 'failed') then 1 else 0 end) = 0 as is_delivered,
-        {{ count_where("event_class = 'received'") }} as receipts,
-        {{ count_where("event_class = 'opened'") }} as opens,
-        {{ count_where("event_class = 'opened' and not is_machine_open") }} as opens_human,
-        {{ count_where("event_class = 'clicked'") }} as clicks,
-        {{ count_where("event_class = 'clicked' and not is_bot_click") }} as clicks_human,
-        {{ count_where("event_class = 'unsubscribed'") }} as unsubscribes,
-        {{ count_where("event_class = 'spam'") }} as spam_complaints,
-        {{ count_where("event_class = 'order'") }} as conversions,
-        {{ count_where("event_class = 'order' and not is_account_currency") }} as conversions_other_currency,
-        cast(sum(case when event_class = 'order' and is_account_currency then amount else 0 end) as decimal(18, 4))
-            as conversion_value,
-        cast(sum(case when is_account_currency then amount else 0 end) as decimal(18, 4)) as net_revenue,
+        {{ recipient_counts() }},
 
         ---------- circumstances
         min(bounce_type) as bounce_type,
@@ -93,6 +83,8 @@ final as (
 
         ---------- timestamps
         min(send_date) as send_date,
+        count(case when send_date = local_date then 1 end) = count(*) and min(send_date) = max(send_date)
+            as is_within_a_day,
         min(case when event_class = 'received' then occurred_at end) as first_received_at,
         min(case when event_class = 'opened' then occurred_at end) as first_opened_at,
         min(case when event_class = 'opened' and not is_machine_open then occurred_at end) as first_human_opened_at,
