@@ -22,6 +22,7 @@ from sources.klaviyo.client import Client
 from sources.klaviyo.contract import Endpoint
 from sources.klaviyo.drift import Change
 from sources.klaviyo.errors import (
+    BadRequest,
     KlaviyoError,
     MalformedPage,
     NotPermitted,
@@ -132,6 +133,8 @@ class Reading:
         self.remaining: list[Question] | None = None
         """What is still to be asked; None before it is known."""
         self.metrics: list[str] = []
+        self.refused: list[str] = []
+        """What Klaviyo says of conversion metrics that it does not reckon with."""
 
     @property
     def name(self) -> str:
@@ -160,14 +163,25 @@ class Reading:
         while self.remaining:
             if not self.reporting.has_time_for(self.endpoint):
                 return self.wait("the minutes that a run has for reports are over")
-            told = self.ask(self.remaining[0], budget)
+            try:
+                told = self.ask(self.remaining[0], budget)
+            except BadRequest as error:
+                self.leave_out(self.remaining[0].metric, error)
+                continue
             rows = self.arrow(told, self.gone(told, self.remaining[0]))
             yield declared(self.table, rows, self.table.columns)
             self.note(self.remaining.pop(0), state)
             if self.reporting.package.filled_by(Rows({self.table.name: rows}, {}, 0)):
                 return None
+        if self.refused:
+            raise BadRequest("; ".join(self.refused))
         self.tally.status = "complete"
         return None
+
+    def leave_out(self, metric: str, error: BadRequest) -> None:
+        """Ask no more about a conversion metric that is refused; about others, Klaviyo may answer."""
+        self.refused.append(f"conversion metric {metric}: {error}" if metric else str(error))
+        self.remaining = [one for one in self.remaining or () if one.metric != metric]
 
     def due(self, state: Callable[[], State]) -> list[Question]:
         """What is to be asked in this run, the most telling first."""

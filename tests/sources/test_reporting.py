@@ -17,9 +17,20 @@ from sandbox.contract import load
 from sandbox.faults import Fault
 from sources.klaviyo import contract, klaviyo_reports
 from sources.klaviyo.aggregates import Aggregate
-from sources.klaviyo.errors import MalformedPage, UnknownResource
+from sources.klaviyo.errors import BadRequest, MalformedPage, UnknownResource
 from sources.klaviyo.reports import REPORTS
-from tests.sources.days import FIRST, LONGEST, METRICS, Shop, Warehouse, a_day_after, by_period, local_day, opened
+from tests.sources.days import (
+    FIRST,
+    LONGEST,
+    METRICS,
+    Recorded,
+    Shop,
+    Warehouse,
+    a_day_after,
+    by_period,
+    local_day,
+    opened,
+)
 from tests.sources.house import House
 
 DAILY = 225
@@ -384,6 +395,33 @@ def test_a_report_that_the_key_may_not_read_costs_that_report_alone() -> None:
         told = warehouse.run("flow_series", "form_series").tallies
         assert [tally.status for tally in told] == ["not_permitted", "complete"]
         assert "flows:read" in told[0].error
+
+
+def test_a_conversion_metric_that_klaviyo_does_not_reckon_costs_the_report_of_that_metric_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ask, asked = Recorded.ask, Counter[str]()
+
+    def picky(client: Recorded, url: str, *arguments: Any) -> bytes:
+        body = next((one for one in arguments if isinstance(one, bytes)), b"")
+        metric = json.loads(body)["data"]["attributes"]["conversion_metric_id"] if body else ""
+        asked[metric] += 1
+        answer = ask(client, url, *arguments)
+        if metric == "VISIT":
+            raise BadRequest("refused (400): does not support querying for values data")
+        return answer
+
+    monkeypatch.setattr(Recorded, "ask", picky)
+    with opened(Shop(80)) as warehouse:
+        warehouse.move_to(a_day_after(80))
+        (tally,) = warehouse.run("flow_series").tallies
+        assert tally.status == "failed"
+        assert "VISIT" in tally.error
+        assert "does not support" in tally.error
+        assert {row["conversion_metric_id"] for row in warehouse.rows("flow_series")} == {"ORDER"}
+        assert (asked["VISIT"], asked["ORDER"]) == (1, 2)
+        warehouse.run("flow_series")
+        assert asked["ORDER"] == 2, "what was told has been noted"
 
 
 def test_one_thing_told_twice_in_an_answer_is_not_loaded() -> None:
