@@ -12,10 +12,17 @@ from functools import cached_property
 
 import dlt
 
+from pipelines.schema import LOAD
 from pipelines.warehouse import Tables, schema_of
 from sources.klaviyo.reports import ReportTable, Row
 from sources.klaviyo.tables import DELETED_AT, ROW_HASH, Table
 from sources.klaviyo.windows import Window
+
+
+def known(tables: Tables) -> str:
+    """The SQL condition of rows that need no loading as long as they stay as they are."""
+    ended = f"SELECT load_id FROM {tables.name('_dlt_loads')} WHERE status = 0"  # noqa: S608 - names are ours
+    return f"{DELETED_AT} IS NULL AND {LOAD} IN ({ended})"
 
 
 class Hashes:
@@ -36,7 +43,8 @@ class Hashes:
 class WarehouseRows:
     """What the warehouse holds. It is asked by one caller after the other, over one connection while others wait.
 
-    It does not stay open: DuckDB keeps the memory of a load for as long as one does. Rows marked as vanished are not known: seen again, they are loaded and so unmarked.
+    It does not stay open: DuckDB keeps the memory of a load for as long as one does. Rows marked as vanished are not known: seen again, they
+    are loaded and so unmarked. Nor are those of a load that did not come to its end: what belongs to them may be lacking in other tables.
     """
 
     def __init__(self, pipeline: dlt.Pipeline) -> None:
@@ -83,7 +91,7 @@ class WarehouseRows:
             return {}
         with self.asked() as tables:
             each = (
-                f"SELECT '{name}', count(*) FROM {tables.name(name)} WHERE {DELETED_AT} IS NULL"  # noqa: S608 - names are ours
+                f"SELECT '{name}', count(*) FROM {tables.name(name)} WHERE {known(tables)}"  # noqa: S608 - names are ours
                 for name in counted
             )
             return {str(name): int(rows) for name, rows in tables.rows(" UNION ALL ".join(each))}
@@ -95,7 +103,7 @@ class WarehouseRows:
             hashes = array("q")
             for rows in tables.batches(
                 f"SELECT {ROW_HASH} FROM {tables.name(table.name)} "  # noqa: S608 - names are ours
-                f"WHERE {at} >= %s AND {at} < %s AND {DELETED_AT} IS NULL AND {ROW_HASH} IS NOT NULL ORDER BY 1",
+                f"WHERE {at} >= %s AND {at} < %s AND {known(tables)} AND {ROW_HASH} IS NOT NULL ORDER BY 1",
                 window.start,
                 window.end,
             ):

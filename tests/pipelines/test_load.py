@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import duckdb
 import pytest
+from dlt.common.destination.exceptions import DestinationTerminalException
 
+from pipelines.destinations.duckdb import UpsertJob
+from pipelines.errors import RunError
 from sandbox.account import Account, Attribution, Events
 from sandbox.faults import Fault
 from sandbox.server import Sandbox
@@ -74,6 +78,28 @@ def test_rows_that_a_killed_run_left_unmarked_are_marked_by_the_next(loaded: Job
 
 
 @both_revisions
+@pytest.mark.parametrize(("first", "second"), [EVENTS, EVENTS[::-1]])
+def test_a_package_of_which_a_kill_left_one_table_is_loaded_whole_by_the_next_run(
+    first: str, second: str, job: Job, sandbox: Sandbox
+) -> None:
+    merge, merged = UpsertJob.run, threading.Event()
+
+    def killed(upsert: UpsertJob) -> None:
+        if upsert.load_table_name == second:
+            assert merged.wait(30)
+            raise DestinationTerminalException("killed")
+        merge(upsert)
+        merged.set()
+
+    job.monkeypatch.setattr(UpsertJob, "run", killed)
+    with pytest.raises(RunError, match="killed"):
+        job.load(*EVENTS)
+    job.monkeypatch.setattr(UpsertJob, "run", merge)
+    assert [bool(rows(job, table)) for table in (first, second)] == [True, False]
+    job.load(*EVENTS)
+    assert_tables_equal_the_account(job, sandbox, *EVENTS)
+
+
 def test_after_changes_another_run_makes_the_tables_equal_again(loaded: Job, sandbox: Sandbox) -> None:
     # A run reads up to some seconds before its start.
     lately = (datetime.now(UTC) - timedelta(seconds=30)).isoformat()
