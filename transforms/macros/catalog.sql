@@ -10,7 +10,7 @@
         custom_metadata,
 
         ---------- money
-        cast(price as decimal(18, 4)) as price,
+        {{ to_decimal('price') }} as price,
 
         ---------- flags
         published as is_published,

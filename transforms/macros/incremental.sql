@@ -57,7 +57,7 @@
 {%- endmacro %}
 
 
-{# How a model whose runs `replace` rows is kept: BigQuery takes no strategy but its own, and builds it anew. #}
+{# How a model whose runs `replace` or `append` rows is kept: BigQuery takes no strategy but its own, and builds it anew. #}
 {% macro kept() -%}
   {{ return('table' if target.type == 'bigquery' else 'incremental') }}
 {%- endmacro %}

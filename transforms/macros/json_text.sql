@@ -62,7 +62,7 @@
 {#- The other three keep JSON as text. -#}
 {% macro bigquery__json_text(column, key, among) -%}
   coalesce(
-    json_value({{ column }}, '$."{{ dbt.escape_single_quotes(key) }}"'),
+    regexp_replace(json_value({{ column }}, '$."{{ dbt.escape_single_quotes(key) }}"'), r'\x00', ''),
     nullif(json_query({{ column }}, '$."{{ dbt.escape_single_quotes(key) }}"'), 'null')
   )
 {%- endmacro %}

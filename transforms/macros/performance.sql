@@ -14,9 +14,9 @@
         {{ count_where("event_class = 'spam'") }} as spam_complaints,
         {{ count_where("event_class = 'order'") }} as conversions,
         {{ count_where("event_class = 'order' and not is_account_currency") }} as conversions_other_currency,
-        cast(sum(case when event_class = 'order' and is_account_currency then amount else 0 end) as decimal(18, 4))
+        {{ to_decimal("sum(case when event_class = 'order' and is_account_currency then amount else 0 end)") }}
             as conversion_value,
-        cast(sum(case when is_account_currency then amount else 0 end) as decimal(18, 4)) as net_revenue
+        {{ to_decimal('sum(case when is_account_currency then amount else 0 end)') }} as net_revenue
 {%- endmacro %}
 
 
@@ -44,8 +44,8 @@
         cast(sum(conversions) as bigint) as conversions,
         {{ count_where(reached ~ ' and conversions > 0') }} as conversion_uniques,
         cast(sum(conversions_other_currency) as bigint) as conversions_other_currency,
-        cast(sum(conversion_value) as decimal(18, 4)) as conversion_value,
-        cast(sum(net_revenue) as decimal(18, 4)) as net_revenue
+        {{ to_decimal('sum(conversion_value)') }} as conversion_value,
+        {{ to_decimal('sum(net_revenue)') }} as net_revenue
 {%- endmacro %}
 
 

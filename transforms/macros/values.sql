@@ -52,6 +52,23 @@
 {%- endmacro %}
 
 
+{# A number with four digits behind its point, as amounts have. #}
+{% macro to_decimal(number) -%}
+  {{ return(adapter.dispatch('to_decimal', 'klaviyo_etl')(number)) }}
+{%- endmacro %}
+
+
+{% macro default__to_decimal(number) -%}
+  cast({{ number }} as decimal(18, 4))
+{%- endmacro %}
+
+
+{# It takes the digits of a type for columns only, and refuses them in a cast. #}
+{% macro bigquery__to_decimal(number) -%}
+  round(cast({{ number }} as numeric), 4)
+{%- endmacro %}
+
+
 {# Up to 100 digits and an exponent of two: whatever matches can be cast without overflow. #}
 {% macro plain_number() -%}
   ^[+-]?([0-9]{1,100}([.][0-9]{0,100})?|[.][0-9]{1,100})([eE][+-]?[0-9]{1,2})?$
@@ -82,7 +99,7 @@
 
 {# Money per head; null when there is no head. #}
 {% macro money_per(amount, heads) -%}
-  cast({{ amount }} / nullif({{ heads }}, 0) as decimal(18, 4))
+  {{ to_decimal(amount ~ ' / nullif(' ~ heads ~ ', 0)') }}
 {%- endmacro %}
 
 

@@ -23,7 +23,7 @@ orders as (
     select
         profile_id,
         cast(count(*) as bigint) as orders,
-        cast(sum(case when is_account_currency then net_amount else 0 end) as decimal(18, 4)) as net_revenue,
+        {{ to_decimal('sum(case when is_account_currency then net_amount else 0 end)') }} as net_revenue,
         min(local_date) as first_order_date,
         max(local_date) as last_order_date
     from {{ ref('fct_order') }}
@@ -73,7 +73,7 @@ final as (
 
         ---------- orders
         coalesce(orders.orders, 0) as orders,
-        cast(coalesce(orders.net_revenue, 0) as decimal(18, 4)) as net_revenue,
+        {{ to_decimal('coalesce(orders.net_revenue, 0)') }} as net_revenue,
         orders.first_order_date,
         orders.last_order_date,
 

@@ -51,12 +51,12 @@ final as (
         ---------- what happened
         joined.event_class,
         joined.channel,
-        cast(
+        {{ to_decimal("
             case
                 when joined.event_class in ('refund', 'cancel') then -abs(joined.event_value)
                 else joined.event_value
-            end as decimal(18, 4)
-        ) as event_value,
+            end
+        ") }} as event_value,
         case
             when joined.event_value is null and joined.event_class not in ('order', 'refund', 'cancel') then null
             when length(trim(joined.value_currency)) = 3 then upper(trim(joined.value_currency))

@@ -61,12 +61,11 @@ final as (
         orders.currency,
         orders.is_account_currency,
         orders.amount as gross_amount,
-        cast(coalesce(returned.refunded_amount, 0) as decimal(18, 4)) as refunded_amount,
-        cast(coalesce(returned.cancelled_amount, 0) as decimal(18, 4)) as cancelled_amount,
-        cast(
-            orders.amount + coalesce(returned.refunded_amount, 0) + coalesce(returned.cancelled_amount, 0)
-            as decimal(18, 4)
-        ) as net_amount,
+        {{ to_decimal('coalesce(returned.refunded_amount, 0)') }} as refunded_amount,
+        {{ to_decimal('coalesce(returned.cancelled_amount, 0)') }} as cancelled_amount,
+        {{ to_decimal(
+            'orders.amount + coalesce(returned.refunded_amount, 0) + coalesce(returned.cancelled_amount, 0)'
+        ) }} as net_amount,
         coalesce(returned.is_refunded, 0) = 1 as is_refunded,
         coalesce(returned.is_cancelled, 0) = 1 as is_cancelled,
         orders.told_times,

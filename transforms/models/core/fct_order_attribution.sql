@@ -145,7 +145,7 @@ weighed as (
 shared as (
     select
         weighed.*,
-        cast(gross_amount * weight as decimal(18, 4)) as share,
+        {{ to_decimal('gross_amount * weight') }} as share,
         row_number() over (
             partition by order_event_id, model order by occurred_at desc nulls last, touch_event_id asc
         ) as place
@@ -169,15 +169,15 @@ final as (
 
         ---------- credit
         shared.weight,
-        cast(
+        {{ to_decimal('
             case
                 when shared.place = 1
                     then
                         shared.gross_amount
                         - (sum(shared.share) over (partition by shared.order_event_id, shared.model) - shared.share)
                 else shared.share
-            end as decimal(18, 4)
-        ) as credited_amount,
+            end
+        ') }} as credited_amount,
         orders.currency,
         orders.is_account_currency,
 

@@ -65,7 +65,7 @@ final as (
         heard.variant_name,
         heard.quantity,
         heard.price,
-        cast(coalesce(heard.event_value, heard.price * coalesce(heard.quantity, 1), 0) as decimal(18, 4)) as amount,
+        {{ to_decimal('coalesce(heard.event_value, heard.price * coalesce(heard.quantity, 1), 0)') }} as amount,
         coalesce(heard.currency, orders.currency, account.currency, {{ no_currency() }}) as currency,
         coalesce(heard.currency, orders.currency, account.currency, {{ no_currency() }})
         = account.currency as is_account_currency,

@@ -104,7 +104,7 @@ final as (
 
         ---------- what happened
         credited.entry_type,
-        cast(coalesce(credited.event_value, 0) as decimal(18, 4)) as amount,
+        {{ to_decimal('coalesce(credited.event_value, 0)') }} as amount,
         credited.currency,
         credited.currency = account.currency as is_account_currency,
         cast(credited.told_times as bigint) as told_times,

@@ -1,6 +1,6 @@
 {{
     config(
-        materialized='incremental',
+        materialized=kept(),
         incremental_strategy='append',
         on_schema_change='sync_all_columns',
         pre_hook='{{ empty_before_it_is_filled() }}',

@@ -49,7 +49,7 @@ final as (
         bounce_type,
         email_domain,
         inbox_provider,
-        cast(null as decimal(18, 4)) as amount,
+        {{ to_decimal('null') }} as amount,
         false as is_account_currency,
         occurred_at,
         local_date,

@@ -24,7 +24,7 @@ final as (
         ---------- their value
         {%- for model in ['klaviyo', 'last_touch', 'last_click', 'first_touch', 'linear', 'time_decay'] %}
         {%- set credited = "sum(case when model = '" ~ model ~ "' then credited_amount else 0 end)" %}
-        cast({{ credited }} as decimal(18, 4)) as revenue_{{ model }}{%- if not loop.last %},{% endif %}
+        {{ to_decimal(credited) }} as revenue_{{ model }}{%- if not loop.last %},{% endif %}
         {%- endfor %}
     from credits
     group by local_date, channel, campaign_id, flow_id, message_id, currency

@@ -98,22 +98,22 @@ final as (
 
         ---------- money
         account.currency,
-        cast(coalesce(bought.net_revenue, 0) as decimal(18, 4)) as net_revenue,
-        cast(coalesce(bought.net_revenue_attributed, 0) as decimal(18, 4)) as net_revenue_attributed,
-        cast(
+        {{ to_decimal('coalesce(bought.net_revenue, 0)') }} as net_revenue,
+        {{ to_decimal('coalesce(bought.net_revenue_attributed, 0)') }} as net_revenue_attributed,
+        {{ to_decimal('
             sum(coalesce(bought.net_revenue, 0)) over (
                 partition by ages.cohort_type, ages.cohort_month
                 order by ages.months_since
                 rows between unbounded preceding and current row
-            ) as decimal(18, 4)
-        ) as net_revenue_so_far,
-        cast(
+            )
+        ') }} as net_revenue_so_far,
+        {{ to_decimal('
             sum(coalesce(bought.net_revenue, 0)) over (
                 partition by ages.cohort_type, ages.cohort_month
                 order by ages.months_since
                 rows between unbounded preceding and current row
-            ) / ages.profiles as decimal(18, 4)
-        ) as net_revenue_so_far_per_profile
+            ) / ages.profiles
+        ') }} as net_revenue_so_far_per_profile
     from ages
     left join bought
         on ages.cohort_type = bought.cohort_type

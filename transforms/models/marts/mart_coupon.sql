@@ -83,7 +83,7 @@ redeemed as (
         cast(count(distinct used.order_event_id) as bigint) as orders,
         cast(count(distinct used.profile_id) as bigint) as customers,
         cast(count(distinct case when used.is_first_order then used.order_event_id end) as bigint) as first_orders,
-        cast(sum(case when used.is_account_currency then used.net_amount else 0 end) as decimal(18, 4)) as net_revenue,
+        {{ to_decimal('sum(case when used.is_account_currency then used.net_amount else 0 end)') }} as net_revenue,
         min(used.local_date) as first_used_date,
         max(used.local_date) as last_used_date,
         cast(count(distinct case when owners.is_unique_code = 1 then used.code end) as bigint) as codes_redeemed
@@ -138,7 +138,7 @@ final as (
         coalesce(redeemed.orders, 0) as orders,
         coalesce(redeemed.first_orders, 0) as first_orders,
         coalesce(redeemed.customers, 0) as customers,
-        cast(coalesce(redeemed.net_revenue, 0) as decimal(18, 4)) as net_revenue,
+        {{ to_decimal('coalesce(redeemed.net_revenue, 0)') }} as net_revenue,
         redeemed.first_used_date,
         redeemed.last_used_date
     from named

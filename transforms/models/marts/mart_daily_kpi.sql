@@ -179,10 +179,10 @@ totalled as (
         cast(sum(subscribers_gained) as bigint) as subscribers_gained,
         cast(sum(subscribers_lost) as bigint) as subscribers_lost,
         cast(sum(orders) as bigint) as orders,
-        cast(sum(revenue_total) as decimal(18, 4)) as revenue_total,
-        cast(sum(revenue_attributed) as decimal(18, 4)) as revenue_attributed,
-        cast(sum(revenue_attributed_flows) as decimal(18, 4)) as revenue_attributed_flows,
-        cast(sum(revenue_returned) as decimal(18, 4)) as revenue_returned
+        {{ to_decimal('sum(revenue_total)') }} as revenue_total,
+        {{ to_decimal('sum(revenue_attributed)') }} as revenue_attributed,
+        {{ to_decimal('sum(revenue_attributed_flows)') }} as revenue_attributed_flows,
+        {{ to_decimal('sum(revenue_returned)') }} as revenue_returned
     from combined
     group by local_date, channel, currency
 ),
@@ -215,9 +215,9 @@ final as (
         revenue_total,
         revenue_attributed,
         revenue_attributed_flows,
-        cast(revenue_attributed - revenue_attributed_flows as decimal(18, 4)) as revenue_attributed_campaigns,
+        {{ to_decimal('revenue_attributed - revenue_attributed_flows') }} as revenue_attributed_campaigns,
         revenue_returned,
-        cast(revenue_total + revenue_returned as decimal(18, 4)) as revenue_net,
+        {{ to_decimal('revenue_total + revenue_returned') }} as revenue_net,
         {{ rate('revenue_attributed', 'sum(revenue_total) over (partition by local_date, currency)') }}
             as klaviyo_share
     from totalled

@@ -49,7 +49,7 @@ reached as (
             as unsubscribed,
         cast(count(distinct case when recipients.conversions > 0 then recipients.profile_id end) as bigint)
             as converted,
-        cast(sum(recipients.conversion_value) as decimal(18, 4)) as conversion_value
+        {{ to_decimal('sum(recipients.conversion_value)') }} as conversion_value
     from recipients
     inner join entries
         on recipients.flow_id = entries.flow_id

@@ -44,7 +44,7 @@ counted as (
         cast(sum(is_unsubscribed) as bigint) as unsubscribed,
         cast(sum(is_complained) as bigint) as complained,
         cast(sum(is_converted) as bigint) as converted,
-        cast(sum(conversion_value) as decimal(18, 4)) as conversion_value
+        {{ to_decimal('sum(conversion_value)') }} as conversion_value
     from bucketed
     group by channel, messages_a_week
 ),

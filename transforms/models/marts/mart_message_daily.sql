@@ -115,8 +115,8 @@ final as (
 
         ---------- money
         coalesce(min(account.currency), {{ no_currency() }}) as currency,
-        cast(sum(placed.conversion_value) as decimal(18, 4)) as conversion_value,
-        cast(sum(placed.net_revenue) as decimal(18, 4)) as net_revenue,
+        {{ to_decimal('sum(placed.conversion_value)') }} as conversion_value,
+        {{ to_decimal('sum(placed.net_revenue)') }} as net_revenue,
         cast(sum(placed.conversions_other_currency) as bigint) as conversions_other_currency
     from placed
     cross join account

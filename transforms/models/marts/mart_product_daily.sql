@@ -42,9 +42,9 @@ combined as (
         case when event_class = 'product_viewed' then 1 else 0 end as views,
         case when event_class = 'cart_filled' then 1 else 0 end as carts,
         0 as lines,
-        cast(0 as decimal(18, 4)) as quantity,
-        cast(0 as decimal(18, 4)) as revenue,
-        cast(0 as decimal(18, 4)) as revenue_attributed
+        {{ to_decimal('0') }} as quantity,
+        {{ to_decimal('0') }} as revenue,
+        {{ to_decimal('0') }} as revenue_attributed
     from seen
 
     union all
@@ -79,11 +79,11 @@ final as (
         cast(sum(combined.views) as bigint) as views,
         cast(sum(combined.carts) as bigint) as carts,
         cast(sum(combined.lines) as bigint) as order_lines,
-        cast(sum(combined.quantity) as decimal(18, 4)) as quantity,
+        {{ to_decimal('sum(combined.quantity)') }} as quantity,
 
         ---------- money
-        cast(sum(combined.revenue) as decimal(18, 4)) as revenue,
-        cast(sum(combined.revenue_attributed) as decimal(18, 4)) as revenue_attributed
+        {{ to_decimal('sum(combined.revenue)') }} as revenue,
+        {{ to_decimal('sum(combined.revenue_attributed)') }} as revenue_attributed
     from combined
     left join catalog on combined.product_id = catalog.external_id
     group by combined.local_date, combined.product_id, combined.currency

@@ -67,10 +67,9 @@ spent as (
         profile_id,
         cast(count(*) as bigint) as orders,
         max(local_date) as last_order_date,
-        cast(sum(case when is_account_currency then net_amount else 0 end) as decimal(18, 4)) as net_revenue,
-        cast(
-            sum(case when is_account_currency and is_attributed then net_amount else 0 end) as decimal(18, 4)
-        ) as net_revenue_attributed
+        {{ to_decimal('sum(case when is_account_currency then net_amount else 0 end)') }} as net_revenue,
+        {{ to_decimal('sum(case when is_account_currency and is_attributed then net_amount else 0 end)') }}
+            as net_revenue_attributed
     from orders
     group by profile_id
 ),
@@ -169,8 +168,8 @@ final as (
 
         ---------- orders
         coalesce(orders, 0) as orders,
-        cast(coalesce(net_revenue, 0) as decimal(18, 4)) as net_revenue,
-        cast(coalesce(net_revenue_attributed, 0) as decimal(18, 4)) as net_revenue_attributed,
+        {{ to_decimal('coalesce(net_revenue, 0)') }} as net_revenue,
+        {{ to_decimal('coalesce(net_revenue_attributed, 0)') }} as net_revenue_attributed,
         recency_score,
         frequency_score,
         monetary_score,

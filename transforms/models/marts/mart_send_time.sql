@@ -23,7 +23,7 @@ counted as (
         {{ count_where('is_delivered and opens_human > 0') }} as opens_unique_human,
         {{ count_where('is_delivered and clicks_human > 0') }} as clicks_unique_human,
         {{ count_where('is_delivered and conversions > 0') }} as conversion_uniques,
-        cast(sum(conversion_value) as decimal(18, 4)) as conversion_value
+        {{ to_decimal('sum(conversion_value)') }} as conversion_value
     from recipients
     group by channel, case when flow_id is null then 'campaign' else 'flow' end, send_weekday, send_hour
 ),
