@@ -98,6 +98,11 @@ def environment(warehouse: Warehouse) -> dict[str, str]:
     if warehouse.path:
         return known | {"KLAVIYO_DUCKDB_PATH": str(warehouse.path)}
     return known | {
-        variable: str(reduce(lambda of, name: getattr(of, name, None), path.split("."), warehouse.configuration) or "")
+        variable: str(reduce(told, path.split("."), warehouse.configuration) or "")
         for variable, path in warehouse.kind.profile.items()
     }
+
+
+def told(of: object, name: str) -> object:
+    """What a part of dlt's configuration says under a name; what stands in an address behind its `?` is a dictionary."""
+    return of.get(name) if isinstance(of, dict) else getattr(of, name, None)

@@ -85,6 +85,7 @@ DESTINATIONS: Final = {
                 "KLAVIYO_BIGQUERY_LOCATION": "location",
                 "KLAVIYO_BIGQUERY_CLIENT_EMAIL": "credentials.client_email",
                 "DBT_ENV_SECRET_KLAVIYO_BIGQUERY_PRIVATE_KEY": "credentials.private_key",
+                "KLAVIYO_BIGQUERY_TOKEN_URI": "credentials.token_uri",
             },
         ),
         Kind(
@@ -106,6 +107,13 @@ DESTINATIONS: Final = {
                 "KLAVIYO_SNOWFLAKE_WAREHOUSE": "credentials.warehouse",
                 "KLAVIYO_SNOWFLAKE_ROLE": "credentials.role",
                 "DBT_ENV_SECRET_KLAVIYO_SNOWFLAKE_PASSWORD": "credentials.password",
+                "KLAVIYO_SNOWFLAKE_AUTHENTICATOR": "credentials.authenticator",
+                "DBT_ENV_SECRET_KLAVIYO_SNOWFLAKE_PRIVATE_KEY": "credentials.private_key",
+                "DBT_ENV_SECRET_KLAVIYO_SNOWFLAKE_PRIVATE_KEY_PASSPHRASE": "credentials.private_key_passphrase",
+                "DBT_ENV_SECRET_KLAVIYO_SNOWFLAKE_TOKEN": "credentials.token",
+                "KLAVIYO_SNOWFLAKE_HOST": "credentials.query.host",
+                "KLAVIYO_SNOWFLAKE_PORT": "credentials.query.port",
+                "KLAVIYO_SNOWFLAKE_PROTOCOL": "credentials.query.protocol",
             },
         ),
     )
