@@ -37,22 +37,28 @@
 
 with
 
-{% for name, meaning, model, key, condition in checks -%}
-{{ name }} as (
+{% for model in checks | map(attribute=2) | unique -%}
+counted_in_{{ model }} as (
     select
-        '{{ name }}' as check_name,
-        '{{ meaning | replace("'", "''") }}' as meaning,
-        '{{ model }}' as model_name,
-        cast(count(*) as bigint) as rows_checked,
-        {{ count_where(condition) }} as rows_found,
-        min(case when {{ condition }} then {{ key }} end) as example
+        {%- for name, meaning, of, key, condition in checks if of == model %}
+        {{ count_where(condition) }} as {{ name }},
+        min(case when {{ condition }} then {{ key }} end) as {{ name }}_example,
+        {%- endfor %}
+        cast(count(*) as bigint) as rows_checked
     from {{ ref(model) }}
 ),
 
 {% endfor -%}
 final as (
     {%- for name, meaning, model, key, condition in checks %}
-    select * from {{ name }}
+    select
+        '{{ name }}' as check_name,
+        '{{ meaning | replace("'", "''") }}' as meaning,
+        '{{ model }}' as model_name,
+        rows_checked,
+        {{ name }} as rows_found,
+        {{ name }}_example as example
+    from counted_in_{{ model }}
     {{ 'union all' if not loop.last }}
     {%- endfor %}
 )

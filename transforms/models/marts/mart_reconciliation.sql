@@ -28,16 +28,6 @@
 
 with
 
-events as (
-    select
-        events.*,
-        coalesce(events.variation_id, events.message_id) as subject_id,
-        {{ month_of('events.send_date') }} as send_month
-    from {{ ref('int_message_event') }} as events
-    where events.send_date is not null
-        and events.message_id is not null
-),
-
 metrics as (
     select * from {{ ref('dim_metric') }}
 ),
@@ -93,6 +83,18 @@ reported as (
         {%- endfor %}
     from reports
     group by message_type, coalesce(variation_id, message_id), month_starts_on, conversion_metric_id
+),
+
+-- Of messages that the reports tell of: there may be none.
+events as (
+    select
+        events.*,
+        coalesce(events.variation_id, events.message_id) as subject_id,
+        {{ month_of('events.send_date') }} as send_month
+    from {{ ref('int_message_event') }} as events
+    where events.send_date is not null
+        and events.message_id is not null
+        and coalesce(events.variation_id, events.message_id) in (select reported.subject_id from reported)
 ),
 
 people as (
