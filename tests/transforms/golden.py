@@ -85,6 +85,7 @@ EVENTS: Final = (
     at(june(1, "12:00"), "lea submits", "form submitted", "lea", FORM),
     at(june(1, "12:00"), "oli joins", "joined list", "oli", {"List": "Golden"}),
     at(june(5, "12:00"), "oli leaves", "left list", "oli", {"List": "golden"}),
+    at(june(8, "12:00"), "pam joins", "joined list", "pam", {"List": "Golden"}),
     at(june(12, "12:00"), "nia leaves", "left list", "nia", {"List": "Golden", "list_id": "gl1"}),
     at(june(2, "12:00"), "nia looks", "viewed", "nia", {"$value": 30, "ProductID": 11, "ProductName": "Old hat"}),
 )

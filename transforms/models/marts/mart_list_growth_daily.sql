@@ -137,20 +137,54 @@ turns as (
         instants.*,
         coalesce(
             lag(is_in) over (partition by audience_type, audience_id, profile_id order by stated_at), 0
-        ) as was_in
+        ) as was_in,
+        lead(stated_at) over (partition by audience_type, audience_id, profile_id order by stated_at) as next_at
     from instants
+),
+
+-- Klaviyo takes people off lists without telling it in an event. Who joined a list and was gone when it was first loaded
+-- left on a day that nothing tells: it is counted as that of joining.
+unseen as (
+    select turns.* from turns
+    left join members
+        on turns.audience_id = members.list_id
+            and turns.profile_id = members.profile_id
+    where turns.audience_type = 'list'
+        and turns.is_in = 1
+        and turns.next_at is null
+        and members.list_id is null
+),
+
+moves as (
+    select
+        audience_type,
+        audience_id,
+        stated_at,
+        is_in,
+        reason
+    from turns
+    where is_in <> was_in
+
+    union all
+
+    select
+        audience_type,
+        audience_id,
+        stated_at,
+        0 as is_in,
+        'list_left' as reason
+    from unseen
 ),
 
 changes as (
     select
-        turns.audience_type,
-        turns.audience_id,
-        turns.is_in,
-        turns.reason,
-        {{ local_date('turns.stated_at', 'account.timezone') }} as local_date
-    from turns
+        moves.audience_type,
+        moves.audience_id,
+        moves.is_in,
+        moves.reason,
+        {{ local_date('moves.stated_at', 'account.timezone') }} as local_date
+    from moves
     cross join account
-    where turns.is_in <> turns.was_in
 ),
 
 days as (
