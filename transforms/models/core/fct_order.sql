@@ -79,6 +79,7 @@ final as (
         orders.is_attributed,
         orders.attributed_event_id,
         orders.attributed_event_at,
+        orders.attributed_event_class,
         {{ hours_between('orders.attributed_event_at', 'orders.occurred_at') }} as hours_since_touch,
         orders.attributed_channel,
         orders.attributed_campaign_id,

@@ -135,7 +135,7 @@ weighed as (
     select
         order_event_id, 'klaviyo' as model, attributed_event_id as touch_event_id,
         attributed_campaign_id as campaign_id, attributed_flow_id as flow_id, attributed_message_id as message_id,
-        attributed_variation_id as variation_id, attributed_channel as channel, null as event_class,
+        attributed_variation_id as variation_id, attributed_channel as channel, attributed_event_class as event_class,
         attributed_event_at as occurred_at, gross_amount, {{ one }} as weight
     from orders
     where is_attributed
@@ -165,7 +165,7 @@ final as (
         shared.flow_id,
         shared.message_id,
         shared.variation_id,
-        coalesce(shared.event_class, touch.event_class) as touch_class,
+        shared.event_class as touch_class,
 
         ---------- credit
         shared.weight,
@@ -188,7 +188,6 @@ final as (
         orders.local_date
     from shared
     inner join orders on shared.order_event_id = orders.order_event_id
-    left join {{ ref('fct_event') }} as touch on shared.touch_event_id = touch.event_id
 )
 
 select * from final

@@ -4,6 +4,7 @@
     'is_attributed',
     'attributed_event_id',
     'attributed_event_at',
+    'attributed_event_class',
     'attributed_profile_id',
     'attributed_channel',
     'attributed_campaign_id',
