@@ -142,8 +142,8 @@ turns as (
     from instants
 ),
 
--- Klaviyo takes people off lists without telling it in an event. Who joined a list and was gone when it was first loaded
--- left on a day that nothing tells: it is counted as that of joining.
+-- Klaviyo takes people off lists without telling it in an event. Who joined a list and was gone when it was first
+-- loaded left on a day that nothing tells: it is counted as that of joining.
 unseen as (
     select turns.* from turns
     left join members
