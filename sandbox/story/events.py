@@ -145,11 +145,11 @@ def unsubscribed(event: Happening) -> Properties:
     """From e-mail or texts, through a message or on the person's own account."""
     about: Stated = event.about
     base = message(event) if about.message else {"$event_id": f"{event.salt}:{event.second}"}
-    return {**base, "Method": about.word or event.choose(UNSUBSCRIBE_METHODS)}
+    return {**base, "method": about.word or event.choose(UNSUBSCRIBE_METHODS)}
 
 
 def subscribed(event: Happening) -> Properties:
-    return {"Method": event.about.word, "$event_id": f"{event.salt}:{event.second}"}
+    return {"method": event.about.word, "$event_id": f"{event.salt}:{event.second}"}
 
 
 def joined(event: Happening) -> Properties:

@@ -79,7 +79,7 @@ EVENTS: Final = (
     at(june(20, "12:00"), "o3", "order", "max", sale("g-o3", 30, **{"Discount Codes": ["FRIEND", "summer"]})),
     # --- lists, forms, products
     event("golden nia subscribes", "subscribed", "nia", {"Method": "form"}, at=may(1)),
-    at(june(1, "12:00"), "lea subscribes", "subscribed", "lea", {"Method": "popup", **FORM}),
+    at(june(1, "12:00"), "lea subscribes", "subscribed", "lea", {"method": "popup", **FORM}),
     at(june(1, "11:59"), "lea sees", "form viewed", "lea", FORM),
     at(june(1, "11:58"), "nia sees", "form viewed", "nia", FORM),
     at(june(1, "12:00"), "lea submits", "form submitted", "lea", FORM),

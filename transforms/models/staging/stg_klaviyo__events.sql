@@ -17,7 +17,8 @@
     'url': 'URL',
     'list_name': 'List',
     'list_id': 'list_id',
-    'method': 'Method',
+    'method': 'method',
+    'capital_method': 'Method',
     'form_id': 'form_id',
     'form_version_id': 'form_version_id',
     'item_count': 'ItemCount',
@@ -85,7 +86,8 @@ final as (
         url,
         list_id,
         list_name,
-        method,
+        -- Klaviyo's events of consent spell it small.
+        coalesce(method, capital_method) as method,
         form_id,
         form_version_id,
 
