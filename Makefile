@@ -48,11 +48,21 @@ destinations: environment
 	UV_PROJECT_ENVIRONMENT=.destinations/bigquery $(UV) sync --quiet --locked --extra postgres --extra bigquery
 	UV_PROJECT_ENVIRONMENT=.destinations/delta $(UV) sync --quiet --locked --extra postgres --extra delta
 	UV_PROJECT_ENVIRONMENT=.destinations/snowflake $(UV) sync --quiet --locked --extra postgres --extra snowflake
-	.destinations/bigquery/bin/python -m pytest -n 0 --record tests/destinations/test_entries.py tests/destinations/test_clouds.py
-	.destinations/delta/bin/python -m pytest -n 0 --record tests/destinations/test_entries.py tests/destinations/test_delta.py
-	.destinations/snowflake/bin/python -m pytest -n 0 --record tests/destinations/test_entries.py tests/destinations/test_clouds.py
-	$(RUN) pytest -n 0 --record tests/destinations/test_postgres.py tests/destinations/test_ducklake.py
+	$(MAKE) --keep-going --jobs=2 --output-sync=target $(PROVEN)
 	$(RUN) python -m tests.destinations.proofs
+
+# Two at a time, the longest first: each waits for what stands in for it, or for files
+PROVEN := $(addprefix prove-, bigquery ducklake postgres snowflake delta)
+.PHONY: $(PROVEN)
+
+prove-bigquery prove-snowflake: prove-%:
+	.destinations/$*/bin/python -m pytest -n 0 --record tests/destinations/test_entries.py tests/destinations/test_clouds.py
+
+prove-delta:
+	.destinations/delta/bin/python -m pytest -n 0 --record tests/destinations/test_entries.py tests/destinations/test_delta.py
+
+prove-ducklake prove-postgres: prove-%:
+	$(RUN) pytest -n 0 --record tests/destinations/test_$*.py
 
 # Airflow, Dagster and Prefect, each in an environment of its own, run what deploy/ has for them
 schedulers: environment

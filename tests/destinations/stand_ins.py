@@ -55,7 +55,7 @@ def limit(name: str, monkeypatch: pytest.MonkeyPatch, **capabilities: object) ->
 def bigquery(folder: Path, port: int) -> Iterator[dict[str, str]]:
     """Bqemulator. It swallows errors inside of scripts: only what tables then hold proves anything."""
     command = [
-        str(program("bigquery-server", "bqemulator")), "start", "--rest-port", str(port), "--grpc-port", "0",
+        str(program("bigquery-server", "python")), str(Path(__file__).parent / "bqemulator_server.py"), "start", "--rest-port", str(port), "--grpc-port", "0",
         "--project", PROJECT, "--ephemeral", "--log-level", "error",
     ]  # fmt: skip
     home = {**os.environ, "HOME": str(ENVIRONMENTS / "bigquery-server")}

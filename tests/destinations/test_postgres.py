@@ -13,6 +13,7 @@ from sqlglot.tokenizer_core import TokenType
 from sandbox.server import Sandbox
 from tests.conftest import Job
 from tests.destinations import stand_ins
+from tests.destinations.models import prove_models
 from tests.destinations.proofs import prove
 from tests.destinations.story import Story
 
@@ -27,7 +28,19 @@ def test_postgresql_holds_what_duckdb_holds(job: Job, sandbox: Sandbox, postgres
     prove(Story(job, sandbox, "postgres"), "real", "PostgreSQL", record=record)
 
 
-@pytest.mark.skipif(not stand_ins.ENVIRONMENTS.exists(), reason="a part of `make destinations`, which has not been run")
+of_destinations = pytest.mark.skipif(
+    not stand_ins.ENVIRONMENTS.exists(), reason="a part of `make destinations`, which has not been run"
+)
+
+
+@of_destinations
+def test_models_on_postgresql_have_the_rows_that_duckdb_gives_them(job: Job, postgres: str, *, record: bool) -> None:
+    job.postgres = postgres
+    job.settle()
+    prove_models("postgres", job.home, "real", "PostgreSQL", record=record)
+
+
+@of_destinations
 def test_redshift_holds_what_duckdb_holds(
     job: Job, sandbox: Sandbox, postgres: str, monkeypatch: pytest.MonkeyPatch, *, record: bool
 ) -> None:

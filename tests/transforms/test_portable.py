@@ -36,7 +36,7 @@ OWN: Final = {
         "timestamp_micros", "timestamp_trunc",
     },
     "snowflake": {
-        "as_array", "as_object", "convert_timezone", "current_timestamp", "date_trunc", "dateadd", "datediff", "get",
+        "as_array", "as_object", "chr", "convert_timezone", "current_timestamp", "date_trunc", "dateadd", "datediff", "get",
         "hour",
         "listagg", "position", "regexp_like", "split_part", "to_date", "try_parse_json", "try_to_decimal", "try_to_double",
     },

@@ -69,7 +69,7 @@
 
 
 {% macro snowflake__json_text(column, key, among) -%}
-  cast(get(as_object(try_parse_json({{ column }})), '{{ dbt.escape_single_quotes(key) }}') as varchar)
+  replace(cast(get(as_object(try_parse_json({{ column }})), '{{ dbt.escape_single_quotes(key) }}') as varchar), chr(0), '')
 {%- endmacro %}
 
 
