@@ -1,7 +1,7 @@
 """What the models cost: a first build, the refresh after a small load, and each model's own statement run by hand.
 
-    python -m benchmarks.models                          # a shop of 111,000 events: some minutes
-    python -m benchmarks.models --scale 9 --folder big   # of a million; loaded once, and kept in the folder
+    python -m benchmarks.models                          # a shop of 67,000 events: some minutes
+    python -m benchmarks.models --scale 15 --folder big  # of a million; loaded once, and kept in the folder
 
 All is measured on an almost empty account as well, as what dbt costs whatever there is. CPU seconds; one thread of dbt,
 and one of DuckDB where a statement is run by hand.
@@ -192,7 +192,7 @@ def show(empty: Measured, full: Measured) -> None:
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--scale", type=float, default=1.0, help="size of the shop; 1 is about 111,000 events")
+    options.add_argument("--scale", type=float, default=1.0, help="size of the shop; 1 is about 67,000 events")
     options.add_argument("--folder", type=Path, help="where loaded databases are kept for the next time")
     given = options.parse_args()
     with TemporaryDirectory(dir=given.folder) as name:

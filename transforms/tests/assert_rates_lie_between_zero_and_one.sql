@@ -4,7 +4,7 @@
 ] -%}
 {%- set models = {
     'mart_campaign_performance': message_rates,
-    'mart_flow_performance': message_rates,
+    'mart_flow_performance': message_rates + ['flow_revenue_share'],
     'mart_flow_funnel':
         ['reach_rate', 'open_rate_human', 'click_rate_human', 'unsubscribe_rate', 'conversion_rate'],
     'mart_deliverability_daily': [

@@ -9,6 +9,14 @@ flows as (
     select * from {{ ref('stg_klaviyo__flows') }}
 ),
 
+messages as (
+    select
+        message_id,
+        step,
+        delay_hours
+    from {{ ref('dim_message') }}
+),
+
 account as (
     {{ the_account() }}
 ),
@@ -37,6 +45,8 @@ final as (
 
         ---------- what was sent
         flows.flow_name,
+        messages.step,
+        messages.delay_hours,
         counted.message_name,
         counted.subject,
         counted.channel,
@@ -70,9 +80,12 @@ final as (
         counted.conversions_other_currency,
 
         ---------- rates
+        {{ rate('counted.conversion_value', 'sum(counted.conversion_value) over (partition by counted.flow_id)') }}
+            as flow_revenue_share,
         {{ message_rates('counted.channel') }}
     from counted
     left join flows on counted.flow_id = flows.flow_id
+    left join messages on counted.flow_message_id = messages.message_id
     cross join account
 )
 
