@@ -214,7 +214,8 @@ class Client:
         if response.status_code == requests.codes.too_many_requests:
             raise Throttled(retry_after(response) or 1.0)
         # A 403 in HTML comes from the network in front of Klaviyo, not from Klaviyo.
-        if response.status_code in RETRIED or "json" not in response.headers.get("Content-Type", ""):
+        is_told = "json" in response.headers.get("Content-Type", "") or bool(first_error(body))
+        if response.status_code in RETRIED or not is_told:
             raise Faltering(f"status {response.status_code}", retry_after(response))
         raise refusal(response.status_code, body, endpoint, method)
 

@@ -309,6 +309,13 @@ def test_a_refusal_is_raised_as_what_it_means_and_not_tried_again(
     assert status == 401 or (detail in str(refused.value) and "GET /api/lists" in str(refused.value))
 
 
+def test_a_refusal_is_known_by_what_it_says_whatever_it_is_announced_as(connect: Connect, lists: Endpoint) -> None:
+    told = refusal(404, "A list with id X does not exist.", **{"Content-Type": "text/plain"})
+    with Scripted(told) as server, pytest.raises(NotFound):
+        read(connect(server.url), lists)
+    assert len(server.asked) == 1
+
+
 def test_what_is_not_permitted_names_the_scopes_that_the_key_needs(connect: Connect, lists: Endpoint) -> None:
     with Scripted(refusal(403)) as server, pytest.raises(NotPermitted, match="the key needs lists:read"):
         read(connect(server.url), lists)
