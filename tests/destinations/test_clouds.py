@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import pytest
 
+from pipelines.transform import environment
+from pipelines.warehouse import Warehouse
 from sandbox.server import Sandbox
 from tests.conftest import Job, free_port
 from tests.destinations import stand_ins
@@ -79,3 +81,22 @@ def test_snowflake_holds_what_duckdb_holds(job: Job, sandbox: Sandbox, snowflake
 def test_models_on_snowflake_have_the_rows_that_duckdb_gives_them(job: Job, snowflake: str, *, record: bool) -> None:
     job.settle()
     prove_models(snowflake, job.home, *FAKESNOW, record=record)
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("authenticator=oauth&token=secret", {"AUTHENTICATOR": "oauth", "TOKEN": "secret"}),
+        ("private_key=MIIE&private_key_passphrase=secret", {"PRIVATE_KEY": "MIIE", "PRIVATE_KEY_PASSPHRASE": "secret"}),
+        ("private_key=MIIE&host=shop.invalid&port=8443", {"HOST": "shop.invalid", "PORT": "8443", "PASSWORD": ""}),
+    ],
+)
+def test_models_on_snowflake_sign_in_as_the_load_does(
+    query: str, told: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needs_driver("snowflake")
+    monkeypatch.setenv("DESTINATION__SNOWFLAKE__CREDENTIALS", f"snowflake://loader@account/SHOP?{query}")
+    given = {
+        name.partition("KLAVIYO_SNOWFLAKE_")[2]: value for name, value in environment(Warehouse("snowflake")).items()
+    }
+    assert told.items() <= given.items()
