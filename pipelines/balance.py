@@ -82,21 +82,23 @@ class Balance:
         )
         return [row[0] for row in rows]
 
-    def put_in(self) -> None:
-        """Load what was missed from what was seen, where that is all there is to a row."""
-        own = [
-            self.tables.column(column.name) for column in full_table(self.sweep.resource, self.sweep.contract).columns
-        ]
-        columns = [*own, LOAD]
+    def put_in(self, load_id: str) -> None:
+        """Load what was missed from what was seen, where that is all there is to a row.
+
+        Rows are those of the run that puts them in, whichever has seen them: history looks at what is new to it.
+        """
+        table = full_table(self.sweep.resource, self.sweep.contract)
+        values = {name: f"seen.{name}" for name in (self.tables.column(column.name) for column in table.columns)}
+        values[LOAD] = self.tables.literal(load_id)
         kept = {self.tables.column(FIRST_SEEN_AT), *map(self.tables.column, self.table.key)}
-        renewed = ", ".join(f"{name} = seen.{name}" for name in columns if name not in kept)
+        renewed = ", ".join(f"{name} = {value}" for name, value in values.items() if name not in kept)
         with self.tables.transaction():
             self.tables.execute(
                 f"UPDATE {self.held} AS held SET {renewed} FROM {self.seen} seen "  # noqa: S608 - names are ours
                 f"WHERE {self.same} AND {self.outdated} AND {self.older}"
             )
             self.tables.execute(
-                f"INSERT INTO {self.held} ({', '.join(columns)}) SELECT {', '.join(f'seen.{name}' for name in columns)} "  # noqa: S608 - names are ours
+                f"INSERT INTO {self.held} ({', '.join(values)}) SELECT {', '.join(values.values())} "  # noqa: S608 - names are ours
                 f"FROM {self.seen} seen LEFT JOIN {self.held} held ON {self.same} "
                 f"WHERE held.{self.id} IS NULL AND {self.older}"
             )

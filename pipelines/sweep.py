@@ -173,7 +173,7 @@ class Sweeper:
         for sweep, walk in zip(sweeps, sweeping.walks, strict=True):
             if walk.tally.status == "complete":
                 try:
-                    swept, unread = self.judge(pipeline, sweep, walk, there)
+                    swept, unread = self.judge(pipeline, sweep, walk, there, found.run)
                 except KlaviyoError as error:
                     # What has been seen is kept; another run asks for the rest once more.
                     walk.tally.status, walk.tally.error = "failed", str(error)
@@ -225,7 +225,7 @@ class Sweeper:
     # --- how it came out -------------------------------------------------------------------------------------------
 
     def judge(
-        self, pipeline: dlt.Pipeline, sweep: Sweep, walk: Walk, there: Mapping[str, State]
+        self, pipeline: dlt.Pipeline, sweep: Sweep, walk: Walk, there: Mapping[str, State], run: Run
     ) -> tuple[Swept, list[str]]:
         """Compare, ask again, mark. Put in what was missed, or tell the ids of which there is more to be read."""
         state = states(pipeline)[sweep.resource.name]
@@ -253,7 +253,7 @@ class Sweeper:
             if not sweep.whole:
                 return found, ids
             if ids:
-                balance.put_in()
+                balance.put_in(run.first_load_id)
                 note_returns(tables, [sweep.table], self.now)
             return found, []
 

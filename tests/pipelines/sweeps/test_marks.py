@@ -10,6 +10,7 @@ import duckdb
 
 from pipelines.errors import Exit
 from sandbox.server import Sandbox
+from sources.klaviyo.errors import Unreachable
 from tests.conftest import Job
 from tests.pipelines.sweeps.people import (
     LOADED,
@@ -21,6 +22,7 @@ from tests.pipelines.sweeps.people import (
     vanish,
 )
 from tests.pipelines.warehouse import assert_tables_equal_the_account, change, rows
+from tests.sandbox.tiny import EARLY
 
 
 def test_a_sweep_of_what_has_not_changed_marks_and_loads_nothing(job: Job) -> None:
@@ -111,6 +113,27 @@ def test_a_sweep_ends_the_memberships_of_who_left_at_once_and_the_next_run_leave
     }
     job.load("lists", *MEMBERSHIPS)
     assert told() == after
+
+
+def test_who_one_sweep_sees_and_the_next_puts_in_becomes_a_member_for_history_too(job: Job, sandbox: Sandbox) -> None:
+    # As a merge has it: who joined long ago is shown only now. Someone is gone, too, and cannot be asked for again.
+    sandbox.account.list_members["L01"]["P100"] = EARLY
+    del sandbox.account.list_members["L01"]["P001"]
+    sandbox.changed()
+    with job.monkeypatch.context() as patch:
+        patch.setattr("pipelines.sweep.shown_after_all", outage)
+        assert sweep(job, "list_memberships").run.exit is Exit.FAILED
+    job.load("lists", "list_memberships")
+    assert of_one(job, "list_memberships").missed == 1
+    told = {
+        row["profile_id"]: row["valid_to"] for row in rows(job, "list_membership_intervals") if row["list_id"] == "L01"
+    }
+    assert told.keys() == {"P000", "P001", "P002", "P100"}
+    assert [profile for profile, ended in told.items() if ended] == ["P001"]
+
+
+def outage(*_: object) -> set[str]:
+    raise Unreachable("nobody answers")
 
 
 def test_who_comes_back_is_unmarked_and_the_absence_ends(job: Job, sandbox: Sandbox) -> None:
