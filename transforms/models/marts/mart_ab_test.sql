@@ -1,5 +1,13 @@
 with
 
+campaigns as (
+    select * from {{ ref('stg_klaviyo__campaigns') }}
+),
+
+messages as (
+    select * from {{ ref('dim_message') }}
+),
+
 -- Variations of one message are told apart by their id; those of a campaign are messages of their own in some
 -- revisions.
 variations as (
@@ -95,39 +103,44 @@ judged as (
 final as (
     select
         ---------- grain
-        test_id,
-        variation_id,
-        measure,
+        judged.test_id,
+        judged.variation_id,
+        judged.measure,
 
         ---------- what is tested
-        message_type,
-        sender_id,
-        channel,
-        control_variation_id,
+        judged.message_type,
+        judged.sender_id,
+        case
+            when judged.message_type = 'campaign' then campaigns.campaign_name else messages.message_name
+        end as test_name,
+        judged.channel,
+        judged.control_variation_id,
 
         ---------- counts
-        delivered,
-        successes,
-        control_delivered,
-        control_successes,
+        judged.delivered,
+        judged.successes,
+        judged.control_delivered,
+        judged.control_successes,
 
         ---------- outcome
-        rate,
-        control_rate,
-        rate - control_rate as difference,
-        rate - control_rate - 1.959963984540054 * error as difference_low,
-        rate - control_rate + 1.959963984540054 * error as difference_high,
-        case when control_rate > 0 then (rate - control_rate) / control_rate end as lift,
-        z_score,
-        p_value,
-        is_sample_large_enough,
-        coalesce(is_sample_large_enough and p_value < 0.05, false) as is_significant,
+        judged.rate,
+        judged.control_rate,
+        judged.rate - judged.control_rate as difference,
+        judged.rate - judged.control_rate - 1.959963984540054 * judged.error as difference_low,
+        judged.rate - judged.control_rate + 1.959963984540054 * judged.error as difference_high,
+        case when judged.control_rate > 0 then (judged.rate - judged.control_rate) / judged.control_rate end as lift,
+        judged.z_score,
+        judged.p_value,
+        judged.is_sample_large_enough,
+        coalesce(judged.is_sample_large_enough and judged.p_value < 0.05, false) as is_significant,
         case
-            when not coalesce(is_sample_large_enough and p_value < 0.05, false) then null
-            when rate > control_rate then variation_id
-            else control_variation_id
+            when not coalesce(judged.is_sample_large_enough and judged.p_value < 0.05, false) then null
+            when judged.rate > judged.control_rate then judged.variation_id
+            else judged.control_variation_id
         end as winner_variation_id
     from judged
+    left join campaigns on judged.test_id = campaigns.campaign_id
+    left join messages on judged.test_id = messages.message_id
 )
 
 select * from final
