@@ -68,6 +68,14 @@ class Merge:
     """Whether the warehouse holds events under the profile that is gone."""
 
 
+@dataclass(frozen=True)
+class Causes:
+    """What became of profiles that are gone."""
+
+    merges: Sequence[Merge] = ()
+    deleted: Sequence[str] = ()
+
+
 @dataclass(kw_only=True)
 class Merges:
     """Finds out what became of profiles that are gone."""
@@ -80,7 +88,7 @@ class Merges:
     now: DateTime
     tally: Tally = field(default_factory=lambda: Tally(MERGES))
 
-    def explain(self, read_until: DateTime) -> list[Merge]:
+    def explain(self, read_until: DateTime) -> Causes:
         """Say of each absence of a profile that has no cause yet whether it was merged or deleted. Raises a KlaviyoError.
 
         A survivor may show what it got only later: a profile counts as deleted once changes of profiles have been read up
@@ -88,7 +96,7 @@ class Merges:
         """
         gone = {one.id: one for one in absent_profiles(self.tables, None)}
         if not gone:
-            return []
+            return Causes()
         merges = self.told(gone)
         merges |= self.found_moved(left(gone, merges))
         events = self.newest_events([*gone])
@@ -96,8 +104,7 @@ class Merges:
         merges |= self.succeeded(left(gone, merges), events)
         merges |= self.answered(left(gone, merges))
         deleted = [one for one in left(gone, merges) if gone[one].known_at + LOOKBACK < read_until]
-        self.note(merges, deleted)
-        return [replace(one, with_events=one.profile in events) for one in merges.values()]
+        return Causes([replace(one, with_events=one.profile in events) for one in merges.values()], deleted)
 
     # --- evidence ----------------------------------------------------------------------------------------------------
 
@@ -202,11 +209,13 @@ class Merges:
 
     # --- the record --------------------------------------------------------------------------------------------------
 
-    def note(self, merges: Mapping[str, Merge], deleted: Sequence[str]) -> None:
-        """Keep what was found. Survivors that were merged on lead to the one that is left."""
+    def note(self, found: Causes) -> None:
+        """Keep what was found: nobody asks for it again. Survivors that were merged on lead to the one that is left."""
         tables, name = self.tables, self.tables.name(MERGES)
+        for ids in batches(found.deleted):
+            self.end_memberships(ids)
         with tables.transaction():
-            for some in batches([*merges.values()]):
+            for some in batches(found.merges):
                 known = self.tables.literals(one.profile for one in some)
                 tables.execute(f"DELETE FROM {name} WHERE profile_id IN ({known})")  # noqa: S608 - names are ours
                 values = ", ".join(
@@ -220,14 +229,12 @@ class Merges:
                 tables.execute(
                     f"UPDATE {name} SET survivor_id = {self.tables.literal(final)} WHERE survivor_id = {self.tables.literal(survivor)}"  # noqa: S608 - names are ours
                 )
-            for cause, profiles in ((MERGED, [*merges]), (DELETED, deleted)):
+            for cause, profiles in ((MERGED, [one.profile for one in found.merges]), (DELETED, found.deleted)):
                 for ids in batches(profiles):
                     tables.execute(
                         f"UPDATE {tables.name(ABSENCES)} SET cause = {self.tables.literal(cause)} "  # noqa: S608 - names are ours
                         f"WHERE table_name = {self.tables.literal(PROFILES.name)} AND returned_at IS NULL AND id IN ({self.tables.literals(ids)})"
                     )
-        for ids in batches(deleted):
-            self.end_memberships(ids)
 
     def led_on(self) -> dict[str, str]:
         """Survivors that are themselves merged, and where that ends."""

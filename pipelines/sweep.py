@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -31,7 +32,7 @@ from pipelines.forgetting import with_tombstones
 from pipelines.history import SweepLooking
 from pipelines.journal import Entries
 from pipelines.load import Request, load, load_packages, outcome
-from pipelines.merges import Merge, Merges
+from pipelines.merges import MERGES, Causes, Merge, Merges
 from pipelines.progress import Watch
 from pipelines.runs import Run, commit, record, states
 from pipelines.schedule import SWEEPS, last_sweeps, read_until, turns
@@ -45,6 +46,7 @@ from sources.klaviyo.resources import EVENTS, PROFILES, at
 from sources.klaviyo.spec import Resource
 from sources.klaviyo.sweeping import BEGAN, Sweep, Sweeping, began_at, is_swept, shown_after_all
 from sources.klaviyo.tables import Column, full_table
+from sources.klaviyo.tally import Tally
 from sources.klaviyo.walk import Walk, any_of, quoted
 from sources.klaviyo.windows import moment, stamp
 
@@ -118,7 +120,7 @@ class Outcome:
 
     run: Run
     swept: list[Swept] = field(default_factory=list)
-    merges: list[Merge] = field(default_factory=list)
+    merges: Sequence[Merge] = ()
 
 
 @dataclass(kw_only=True)
@@ -284,33 +286,43 @@ class Sweeper:
                     mark(tables, rider, condition, now=self.now, how=PARENT_GONE, seen_at=last)
         return marked
 
-    def explain(self, pipeline: dlt.Pipeline, run: Run, there: Mapping[str, State]) -> list[Merge]:
+    def explain(self, pipeline: dlt.Pipeline, run: Run, there: Mapping[str, State]) -> Sequence[Merge]:
         """Find out which of the profiles that are gone were merged, and load what their survivors have now."""
-        with destination_errors(self.warehouse), pipeline.sql_client() as client:
-            merges = Merges(
-                tables=Tables(client),
-                client=self.client,
-                contract=self.contract,
-                load_id=run.first_load_id,
-                now=self.now,
-            )
-            try:
+        tally = Tally(MERGES)
+        try:
+            with self.merges(pipeline, run, tally) as merges:
                 found = merges.explain(read_until(there, PROFILES)[""])
-            except KlaviyoError as error:
-                merges.tally.status, merges.tally.error = "failed", str(error)
-                found = []
-        if merges.tally.requests:
-            merges.tally.status = merges.tally.status if merges.tally.error else "complete"
-            run.tallies.append(merges.tally)
-        if found:
-            self.load(PROFILES, any_of("id", sorted({one.survivor for one in found})), there)
-        survivors = sorted({one.survivor for one in found if one.with_events})
+        except KlaviyoError as error:
+            tally.status, tally.error = "failed", str(error)
+            found = Causes()
+        if tally.requests:
+            tally.status = tally.status if tally.error else "complete"
+            run.tallies.append(tally)
+        if found.merges:
+            self.load(PROFILES, any_of("id", sorted({one.survivor for one in found.merges})), there)
+        survivors = sorted({one.survivor for one in found.merges if one.with_events})
         if survivors and (read := read_until(there, EVENTS)):
             bounds = [f"less-than(datetime,{stamp(read[''])})"]
             if self.settings.start_date:
                 bounds.append(f"greater-or-equal(datetime,{stamp(self.settings.start_date)})")
             self.load(EVENTS, (",".join([f"equals(profile_id,{quoted(one)})", *bounds]) for one in survivors), there)
-        return found
+        # Last: what is noted is not asked for again, nor what survivors have.
+        if found.merges or found.deleted:
+            with self.merges(pipeline, run, tally) as merges:
+                merges.note(found)
+        return found.merges
+
+    @contextmanager
+    def merges(self, pipeline: dlt.Pipeline, run: Run, tally: Tally) -> Iterator[Merges]:
+        with destination_errors(self.warehouse), pipeline.sql_client() as client:
+            yield Merges(
+                tables=Tables(client),
+                client=self.client,
+                contract=self.contract,
+                load_id=run.first_load_id,
+                now=self.now,
+                tally=tally,
+            )
 
     def load(self, host: Resource, where: Iterable[str], there: Mapping[str, State]) -> None:
         """Read what meets one of these conditions, into all tables that the host's walk fills."""

@@ -6,9 +6,13 @@ from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from pipelines.absence import deleted_profiles
+from pipelines.errors import RunError
 from pipelines.load import named
 from pipelines.warehouse import Tables
+from sandbox.faults import Fault
 from sandbox.server import Sandbox
 from tests.conftest import Job
 from tests.pipelines.sweeps.people import (
@@ -83,6 +87,19 @@ def test_who_is_merged_again_leads_to_the_last_survivor(job: Job, sandbox: Sandb
         sweep(job, "profiles")
     assert {profile: survivor for profile, (survivor, _) in merges(job).items()} == {"P010": "P012", "P011": "P012"}
     assert_tables_equal_the_account(job, sandbox, "events")
+
+
+def test_what_a_survivor_has_is_read_by_the_next_sweep_where_one_could_not(job: Job, sandbox: Sandbox) -> None:
+    change(sandbox, "merge_profiles", source="P010", destination="P011")
+    of_survivor = Fault(kind="status", status=404, path="/api/events", after=1)
+    sandbox.api.faults.ordered.append(of_survivor)
+    with pytest.raises(RunError, match="could not be read"):
+        sweep(job, "profiles")
+    sandbox.api.faults.ordered.clear()
+    assert not merges(job)
+    sweep(job, "profiles")
+    assert {*merges(job)} == {"P010"}
+    assert_tables_equal_the_account(job, sandbox, "profiles", "events")
 
 
 class Redirecting(Cut):
