@@ -59,9 +59,10 @@ fakesnow.macros.creation_sql = with_more
 
 
 def as_it_reads_it(tree: exp.Expression) -> exp.Expression:
-    """A GET that is cast to a text; and a temporary table, which may lie in a schema, as one that stays."""
-    if isinstance(tree, exp.TemporaryProperty):
-        return exp.TransientProperty()
+    """A GET that is cast to a text; and a temporary table that lies in a schema, as one that stays."""
+    if isinstance(tree, exp.Create) and isinstance(tree.this, exp.Table) and tree.this.db:
+        for temporary in [*tree.find_all(exp.TemporaryProperty)]:
+            temporary.pop()
     if isinstance(tree, exp.Cast) and isinstance(tree.this, exp.GetExtract):
         got = tree.this
         name = "_MEMBER" if isinstance(got.expression, exp.Literal) and got.expression.is_string else "_ITEM"
