@@ -23,24 +23,26 @@ SYNTAX: Final = {"at", "cast", "if"}
 pytestmark = pytest.mark.timeout(600)
 
 
+@pytest.fixture
+def proven(*, record: bool) -> None:
+    if not record:
+        pytest.skip("a part of `make prove-postgres`")
+
+
+@pytest.mark.usefixtures("proven")
 def test_postgresql_holds_what_duckdb_holds(job: Job, sandbox: Sandbox, postgres: str, *, record: bool) -> None:
     job.postgres = postgres
     prove(Story(job, sandbox, "postgres"), "real", "PostgreSQL", record=record)
 
 
-of_destinations = pytest.mark.skipif(
-    not stand_ins.ENVIRONMENTS.exists(), reason="a part of `make destinations`, which has not been run"
-)
-
-
-@of_destinations
+@pytest.mark.usefixtures("proven")
 def test_models_on_postgresql_have_the_rows_that_duckdb_gives_them(job: Job, postgres: str, *, record: bool) -> None:
     job.postgres = postgres
     job.settle()
     prove_models("postgres", job.home, "real", "PostgreSQL", record=record)
 
 
-@of_destinations
+@pytest.mark.usefixtures("proven")
 def test_redshift_holds_what_duckdb_holds(
     job: Job, sandbox: Sandbox, postgres: str, monkeypatch: pytest.MonkeyPatch, *, record: bool
 ) -> None:
