@@ -1,4 +1,7 @@
-"""Leaving nothing behind of what has been rewritten or deleted: databases keep it in blocks that they have freed."""
+"""Leaving nothing behind of what has been rewritten or deleted: databases keep it in blocks that they have freed, and models what they were built from.
+
+That there is something to clear away is noted together with what has left it: if a kill comes between, the next run clears it away.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +10,35 @@ import shutil
 import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 import dlt
 import duckdb
 
+from pipelines.journal import Entries
 from pipelines.redaction import Redaction
 from pipelines.warehouse import Tables, Warehouse, destination_errors
+from sources.klaviyo.tables import Column
+
+LEFTOVERS: Final = "etl_leftovers"
+LEFTOVER_COLUMNS: Final = (Column("since", "timestamp"), Column("left_by", "text"))
 
 CONFIG: Final[dict[str, str | int | float | list[str]]] = {
     "memory_limit": "1GB",
     "preserve_insertion_order": False,
     "threads": 1,
 }
+
+
+def leftovers(since: datetime, left_by: str) -> Entries:
+    """The note that there is something to clear away."""
+    return Entries(LEFTOVERS, LEFTOVER_COLUMNS, [{"since": since, "left_by": left_by}])
+
+
+def has_leftovers(tables: Tables) -> bool:
+    return bool(tables.rows(f"SELECT since FROM {tables.name(LEFTOVERS)}"))  # noqa: S608 - names are ours
 
 
 def datasets(warehouse: Warehouse) -> list[str]:
@@ -32,7 +50,7 @@ def compact(warehouse: Warehouse, pipeline: dlt.Pipeline) -> None:
     """Write what there is anew, and forget all else: leftovers of merges and freed blocks. A pipeline clears its folder itself.
 
     Takes room for a second copy while it lasts. What is on backups, in PostgreSQL's log, on blocks that a file system has
-    freed, or kept by a service to look back, is beyond it. Raises DestinationError.
+    freed, or kept by a service to look back, is beyond it. There are no leftovers then. Raises DestinationError.
     """
     with destination_errors(warehouse):
         empty_staging(pipeline, warehouse)
@@ -45,6 +63,9 @@ def compact(warehouse: Warehouse, pipeline: dlt.Pipeline) -> None:
                 client.clean()
         else:
             vacuum(pipeline, datasets(warehouse))
+        with pipeline.sql_client() as client:
+            tables = Tables(client)
+            tables.execute(f"DELETE FROM {tables.name(LEFTOVERS)} WHERE TRUE")  # noqa: S608 - names are ours
 
 
 def drop_models(warehouse: Warehouse, pipeline: dlt.Pipeline) -> bool:

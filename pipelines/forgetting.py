@@ -21,7 +21,7 @@ import dlt
 import pendulum
 
 from pipelines.absence import deleted_profiles
-from pipelines.compaction import compact, drop_models
+from pipelines.compaction import LEFTOVER_COLUMNS, LEFTOVERS, compact, drop_models, leftovers
 from pipelines.errors import ConfigurationError
 from pipelines.journal import Entries, insert
 from pipelines.merges import MERGES
@@ -115,7 +115,7 @@ class Eraser:
         with destination_errors(self.warehouse):
             pipeline = self.warehouse.pipeline()
             if not self.dry:
-                make_tables(pipeline, (), {FORGOTTEN: COLUMNS})
+                make_tables(pipeline, (), {FORGOTTEN: COLUMNS, LEFTOVERS: LEFTOVER_COLUMNS})
             with pipeline.sql_client() as client:
                 dataset = dataset_of(pipeline, Redaction(Tables(client), schema_of(pipeline)))
                 transaction: AbstractContextManager[Any] = nullcontext() if self.dry else client.begin_transaction()
@@ -150,6 +150,7 @@ class Eraser:
                 "tables": json.dumps({"deleted": done.deleted, "rewritten": done.rewritten}),
             }
             insert(dataset.redaction.tables, Entries(FORGOTTEN, COLUMNS, [row]))
+            insert(dataset.redaction.tables, leftovers(pendulum.now("UTC"), "forgetting"))
 
 
 def eraser(warehouse: Warehouse, how: str, *, dry: bool = False) -> Eraser:

@@ -75,14 +75,14 @@ def run_job(
                 gone = forget_deleted(settings, warehouse)
             if gone.people:
                 print_forgetting(console, gone)
-        if loaded.policies:
+        if loaded.has_leftovers:
             drop_models(warehouse, warehouse.pipeline())
         if with_marts and ran.exit.goes_on:
             with watching(console) as watch:
                 watch.stage("building the marts")
                 built = refresh(warehouse)
             console.print(built)
-        if loaded.policies:
+        if loaded.has_leftovers:
             compact(warehouse, warehouse.pipeline())
     return ran
 

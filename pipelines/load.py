@@ -19,11 +19,13 @@ from pendulum import DateTime
 
 from pipelines import definitions, memberships
 from pipelines.absence import ABSENCE_COLUMNS, ABSENCES, mark_vanished
+from pipelines.compaction import has_leftovers, leftovers
 from pipelines.drift import untold
 from pipelines.errors import ConfigurationError, Exit, RunError
 from pipelines.forgetting import with_tombstones
 from pipelines.history import Looking
 from pipelines.identity import claim, refused, whose
+from pipelines.journal import write
 from pipelines.known import WarehouseRows
 from pipelines.lateness import measured
 from pipelines.merges import MERGE_COLUMNS, MERGES
@@ -137,7 +139,9 @@ def load(settings: Settings, warehouse: Warehouse, request: Request, watch: Watc
         load_packages(pipeline, warehouse, reports)
         run.vanished |= reports.vanished
         with destination_errors(warehouse):
-            run.changes = told_first(pipeline)
+            if run.policies:
+                write(pipeline, leftovers(run.started_at, "a new field policy"))
+            run.changes, run.has_leftovers = told_first(pipeline)
             run.finish(*outcome(run.tallies))
             looking = Looking(
                 pipeline,
@@ -161,10 +165,11 @@ def load(settings: Settings, warehouse: Warehouse, request: Request, watch: Watc
     return run
 
 
-def told_first(pipeline: dlt.Pipeline) -> list[Change]:
-    """What of the schema this run is the first to tell."""
+def told_first(pipeline: dlt.Pipeline) -> tuple[list[Change], bool]:
+    """What of the schema this run is the first to tell, and whether there is something to clear away."""
     with pipeline.sql_client() as client:
-        return untold(Tables(client), states(pipeline))
+        tables = Tables(client)
+        return untold(tables, states(pipeline)), has_leftovers(tables)
 
 
 def settle_policy(

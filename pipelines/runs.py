@@ -117,6 +117,8 @@ class Run:
     vanished: dict[str, int] = field(default_factory=dict)
     policies: dict[str, str] = field(default_factory=dict)
     """Tables of which all rows are now treated alike, after a change of the field policy, and the policy's fingerprint."""
+    has_leftovers: bool = False
+    """Whether this run, or one before that did not get so far, has left something to clear away."""
     rereads: list[Reread] = field(default_factory=list)
     """What was read again, and found late."""
     changes: list[Change] = field(default_factory=list)

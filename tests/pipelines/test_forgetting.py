@@ -10,8 +10,11 @@ from typing import Any
 import duckdb
 import pytest
 
+from pipelines.cli import console
 from pipelines.errors import ConfigurationError
 from pipelines.forgetting import Eraser, Forgetting, eraser, forget_deleted
+from pipelines.job import run_job
+from pipelines.load import Request, named
 from pipelines.settings import OnDeletion, Settings
 from pipelines.warehouse import Warehouse
 from sandbox.account import Account
@@ -118,6 +121,27 @@ def test_nobody_who_is_purged_is_found_in_any_table_or_file_and_totals_stand(key
         assert found_in_files(keyed.home, shown) == set()
         assert keyed.query(TOTALS) == totals
         assert keyed.query(CHANGED) == [("VIPS", 1)], "what was forgotten of a definition is no change of it"
+
+
+def test_what_a_killed_command_left_of_somebody_is_cleared_away_by_the_next_run(told: Job) -> None:
+    with duckdb.connect(str(told.database)) as database:
+        database.execute("create schema klaviyo_marts")
+        database.execute("create table klaviyo_marts.dim_profile as select * from klaviyo.profiles")
+    with told.monkeypatch.context() as killed:
+        killed.setattr("pipelines.forgetting.drop_models", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            forget(ID)
+    assert "klaviyo_marts.dim_profile" in {table for _, table, _ in found_in_tables(told.database)}
+    settings = Settings(api_key="pk_sandbox", base_url=told.sandbox.url, policy=told.policy)
+    for _ in range(2):
+        run_job(console, settings, Warehouse("duckdb"), Request(resources=named(["lists"])), with_marts=False)
+        assert found_in_tables(told.database) == set()
+        assert found_in_files(told.home) == set()
+        assert rows(told, "etl_leftovers") == []
+
+
+def interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_a_pseudonym_keeps_people_apart_and_names_no_one(told: Job) -> None:

@@ -74,7 +74,9 @@ def test_a_changed_policy_is_refused_until_all_rows_are_read_again_and_then_hold
         job.load(*PERSONAL, full_refresh=",".join({*refreshed} - {"profiles"}))
     job.load(*PERSONAL, full_refresh=",".join(refreshed))
     warehouse = Warehouse("duckdb")
+    assert [row["left_by"] for row in rows(job, "etl_leftovers")] == ["a new field policy"]
     compact(warehouse, warehouse.pipeline())
+    assert rows(job, "etl_leftovers") == []
     assert found_in_tables(job.database, hidden) == set()
     assert found_in_files(job.home, hidden) == set()
     gone = {row["id"]: row for row in rows(job, "profiles")}[ID]
