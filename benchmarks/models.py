@@ -121,7 +121,7 @@ def build(database: Path, how: str) -> Build:
     from dbt.cli import main as dbt
 
     noted.note("dbt's imports")
-    dbt.dbtRunner = partial(Runner, dbt.dbtRunner, noted)  # type: ignore[misc,assignment]
+    dbt.dbtRunner = partial(Runner, dbt.dbtRunner, noted)  # type: ignore[misc,assignment]  # in this process only
     getattr(transform, how)(Warehouse("duckdb"))
     noted.note("the rest")
     return noted

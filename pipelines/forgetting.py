@@ -122,6 +122,8 @@ class Eraser:
                 with transaction:
                     for start in range(0, len(asked), AT_ONCE):
                         self.forget_some(dataset, asked[start : start + AT_ONCE], why, done)
+                    if not self.dry and done.people:
+                        insert(dataset.redaction.tables, leftovers(pendulum.now("UTC"), "forgetting"))
         if not self.dry and done.people:
             done.rebuild = drop_models(self.warehouse, pipeline)
             compact(self.warehouse, pipeline)
@@ -150,7 +152,6 @@ class Eraser:
                 "tables": json.dumps({"deleted": done.deleted, "rewritten": done.rewritten}),
             }
             insert(dataset.redaction.tables, Entries(FORGOTTEN, COLUMNS, [row]))
-            insert(dataset.redaction.tables, leftovers(pendulum.now("UTC"), "forgetting"))
 
 
 def eraser(warehouse: Warehouse, how: str, *, dry: bool = False) -> Eraser:

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.timeout(600)
 @pytest.fixture
 def proven(*, record: bool) -> None:
     if not record:
-        pytest.skip("a part of `make prove-postgres`")
+        pytest.skip("takes minutes: `make prove-postgres` runs it, in CI too")
 
 
 @pytest.mark.usefixtures("proven")
