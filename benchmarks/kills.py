@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,6 +35,7 @@ from sources.klaviyo.lanes import PAGES_WAITING
 from sources.klaviyo.resources import select
 from tests.conftest import KEY, Cli
 from tests.pipelines.truth import assert_equal
+from tests.pipelines.warehouse import rows
 
 LATENCY: Final = 0.03
 """Seconds before each answer: a load is then long enough to be killed in the middle."""
@@ -118,15 +120,13 @@ class Case:
             return f"did not end within {PATIENCE:.0f} s"
         return "" if process.returncode == 0 else f"exit code {process.returncode}: {(err + out)[-600:]}"
 
-    def rows(self, table: str) -> list[dict[str, Any]]:
-        with duckdb.connect(str(self.cli.database), read_only=True) as database:
-            found = database.sql(f"select * from klaviyo.{table}")  # noqa: S608 - names are ours
-            return [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
-
     def differences(self) -> str:
         try:
             assert_equal(
-                self.sandbox.account, datetime.now(UTC), self.rows, [resource.name for resource in select(None)]
+                self.sandbox.account,
+                datetime.now(UTC),
+                partial(rows, self.cli),
+                [resource.name for resource in select(None)],
             )
         except AssertionError as error:
             return str(error)

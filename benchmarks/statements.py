@@ -17,11 +17,10 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, Final
-
-import duckdb
 
 from sandbox.account import Attribution
 from sandbox.server import Sandbox
@@ -29,7 +28,7 @@ from sources.klaviyo import REVISION
 from tests.conftest import FILE, KEY, Cli
 from tests.pipelines.quarter import READ, household, some_event
 from tests.pipelines.truth import assert_equal
-from tests.pipelines.warehouse import change
+from tests.pipelines.warehouse import change, rows
 
 RECENT: Final = 60
 """Events of the last days: a run reads them again."""
@@ -117,11 +116,6 @@ class Home:
         )
         return ended.returncode
 
-    def rows(self, table: str) -> list[dict[str, Any]]:
-        with duckdb.connect(str(self.cli.database), read_only=True) as database:
-            found = database.sql(f"select * from klaviyo.{table}")  # noqa: S608 - names are ours
-            return [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
-
     def kept(self) -> dict[str, list[tuple[Any, ...]]]:
         return {
             table: sorted(self.cli.query(f"select {columns} from klaviyo.{table}"), key=str)  # noqa: S608 - names are ours
@@ -130,7 +124,7 @@ class Home:
 
     def wrong(self, expected: dict[str, list[tuple[Any, ...]]]) -> Iterator[str]:
         try:
-            assert_equal(self.sandbox.account, datetime.now(UTC), self.rows, READ, REVISION)
+            assert_equal(self.sandbox.account, datetime.now(UTC), partial(rows, self.cli), READ, REVISION)
         except AssertionError as error:
             yield str(error)
         for table, found in self.kept().items():
